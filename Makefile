@@ -1,0 +1,40 @@
+# make demo      install, run the main job on the sample that ships with the project, say where the report is
+# make test      install, run the checks
+# make test-all  the long suites too
+# make venv      install only
+# make bench     the benchmarks that need no other tool; bench-datatrove builds the peer an environment of its own
+
+PYTHON ?= python3
+PIP_ARGS ?=
+VENV := .venv
+BIN := $(VENV)/bin
+INSTALLED := $(VENV)/.installed
+
+.PHONY: venv demo test test-all lint bench bench-datatrove clean
+
+venv: $(INSTALLED)
+
+$(INSTALLED): pyproject.toml constraints.txt
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
+		{ echo "millstream needs Python 3.11 or newer; name one with: make PYTHON=python3.12 $(MAKECMDGOALS)"; exit 2; }
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/pip install --quiet --disable-pip-version-check $(PIP_ARGS) -c constraints.txt -e '.[train,dev]'
+	@touch $(INSTALLED)
+
+demo: venv
+	$(BIN)/millstream run demo
+
+lint: venv
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+
+test: lint
+	$(BIN)/python -m pytest -m "not slow"
+
+test-all: lint
+	$(BIN)/python -m pytest
+
+clean:
+	rm -rf $(VENV) .venv-datatrove runs .mypy_cache .ruff_cache .pytest_cache .hypothesis

@@ -1,0 +1,23 @@
+"""Fixtures that every test may use."""
+
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parent.parent
+
+
+@pytest.fixture(scope="session")
+def shared_data() -> Path:
+    """The folder of real data beside the checkout; tests that need it are skipped where it is not."""
+    path = ROOT.parent / "shared" / "data"
+    if not path.is_dir():
+        pytest.skip("the real data beside the checkout (shared/data) is not here")
+    return path
+
+
+@pytest.fixture(scope="session")
+def sample() -> Path:
+    """The archive of real pages that ships with the project."""
+    (path,) = (ROOT / "samples" / "web").glob("*.warc.gz")
+    return path
