@@ -1,0 +1,137 @@
+"""Main text: what stays out, when the full text steps in, and pages made to hurt."""
+
+import gzip
+import json
+import time
+from pathlib import Path
+
+import pytest
+from fastwarc.warc import ArchiveIterator, WarcRecordType
+from hypothesis import given
+from hypothesis import strategies as st
+
+from corpus.text.charset import decode
+from corpus.text.html import MANY_TAGS, main_text
+
+STORY = "The mill stands by the stream and grinds the corn of the whole valley. " * 5
+
+
+def page(body: str) -> str:
+    return f"<!DOCTYPE html><html><head><title>Mill</title></head><body>{body}</body></html>"
+
+
+def test_article_without_what_surrounds_it() -> None:
+    article = f"<article><h1>The mill</h1><p>{STORY}</p></article>"
+    body = f"<nav><a href=/>Home</a></nav><main>{article}</main><footer>2024</footer>"
+    assert main_text(page(body)) == f"The mill\n\n{STORY.strip()}"
+
+
+@pytest.mark.parametrize(
+    "left_out",
+    [
+        "<script>var SECRET = 1</script>",
+        "<style>.SECRET {}</style>",
+        "<!-- SECRET -->",
+        "<noscript>SECRET</noscript>",
+        '<img alt="SECRET" src=x.png>',
+        '<form><input value="SECRET"></form>',
+        "<template>SECRET</template>",
+    ],
+)
+@pytest.mark.parametrize("min_main_chars", [0, 10**9], ids=["main", "full"])
+def test_what_no_reader_sees_stays_out(left_out: str, min_main_chars: int) -> None:
+    text = main_text(page(f"<article><p>{STORY}</p>{left_out}</article>"), min_main_chars=min_main_chars)
+    assert STORY.strip() in text
+    assert "SECRET" not in text
+
+
+def test_hidden_elements_are_in_the_full_text_only() -> None:
+    """Some pages hide their article until a script shows it."""
+    html = page(f"<article><p>{STORY}</p><p hidden>and its cat</p></article>")
+    assert main_text(html) == STORY.strip()
+    assert main_text(html, min_main_chars=10**9) == f"{STORY.strip()}\n\nand its cat"
+
+
+def test_links_keep_their_words_and_lose_their_targets() -> None:
+    text = main_text(page(f'<article><p>{STORY}<a href="https://x.example/">the miller</a></p></article>'))
+    assert text.endswith("the miller")
+    assert "x.example" not in text
+
+
+def test_list_items_have_no_bullets() -> None:
+    html = page(f"<p>{STORY}</p><ul><li>wheat</li></ul><ol><li>rye</li></ol>")
+    lines = main_text(html, min_main_chars=10**9).splitlines()
+    assert [line.strip() for line in lines if line][1:] == ["wheat", "rye"]
+
+
+def test_full_text_steps_in_under_the_bound_and_not_at_it() -> None:
+    short = page("<nav>Home and away</nav><main><p>Twelve chars</p></main>")
+    assert main_text(short, min_main_chars=12) == "Twelve chars"
+    assert main_text(short, min_main_chars=13) == "Home and away\n\nTwelve chars"
+
+
+@given(st.text(st.characters(codec="utf-8"), max_size=300))
+def test_any_text_gives_a_clean_one(html: str) -> None:
+    text = main_text(html)
+    assert text == text.strip()
+    assert "\x00" not in text
+    assert text.encode("utf-8").decode("utf-8") == text
+
+
+@pytest.mark.parametrize("reference", ["&#xD800;", "&#0;", "&#x110000;", "&#xDFFF;"])
+def test_character_references_to_nothing(reference: str) -> None:
+    assert main_text(page(f"<p>a{reference}b</p>")) == "a\ufffdb"
+
+
+@pytest.mark.parametrize(
+    "html",
+    [
+        "<div>" * 100_000 + "word",
+        "<div>" * 20_000 + "word" + "</div>" * 20_000,
+        "<p><ARTICLE>" * 50_000 + "word",
+        "<b>" * 100_000 + "word",
+        "<table><tr><td>" * 20_000 + "word",
+        "<ul><li>" * 20_000 + "word",
+        "word" + "<" * 5_000_000,
+        "word" + "<a" * 2_500_000,
+        "word<!-- " + "x" * 5_000_000,
+        "word<script>" + "x" * 5_000_000,
+        "word" + "&" * 5_000_000,
+        "word" + "\x00" * 5_000_000,
+        "<b>" * 3_000 + "</p>" * 3_000 + "word",
+    ],
+    ids=lambda html: f"{html[:16]} {len(html)}",
+)
+def test_pages_made_to_hurt_take_less_than_a_few_seconds(html: str) -> None:
+    start = time.process_time()
+    text = main_text(html)
+    assert time.process_time() - start < 5
+    assert "word" in text
+
+
+def test_deep_nesting_gives_the_full_text_only_on_pages_of_many_tags() -> None:
+    body = f"<nav>Home and away</nav><main><p>{STORY}</p></main>"
+    deep = "<div>" * 600 + body + "</div>" * 600
+    assert main_text(page(deep)) == STORY.strip()
+    assert main_text(page(deep + "<br>" * MANY_TAGS)) == f"Home and away\n\n{STORY.strip()}"
+    assert main_text(page(body + "<div>x</div>" * MANY_TAGS)).startswith(STORY.strip())
+
+
+def test_gold_segments_of_real_pages(shared_data: Path) -> None:
+    """Of the segments that people marked in articles, 0.875 of those that must be there are, 0.164 of the others."""
+    folder = shared_data / "pages/wcxb-dev"
+    records = map(json.loads, gzip.decompress((folder / "gold.jsonl.gz").read_bytes()).splitlines())
+    gold = {record["uri"]: record for record in records}
+    there, not_there = [], []
+    with (folder / "pages.warc.gz").open("rb") as archive:
+        for record in ArchiveIterator(archive, record_types=WarcRecordType.response):
+            marked = gold[record.headers["WARC-Target-URI"].strip("<>")]
+            if marked["page_type"] != "article":
+                continue
+            decoded = decode(record.reader.read())
+            assert decoded is not None
+            text = " ".join(main_text(decoded[0]).split())
+            there += [" ".join(segment.split()) in text for segment in marked["must_have"] or ()]
+            not_there += [" ".join(segment.split()) in text for segment in marked["must_not_have"] or ()]
+    assert sum(there) / len(there) > 0.87
+    assert sum(not_there) / len(not_there) < 0.17
