@@ -1,0 +1,108 @@
+import numpy as np
+import pyarrow as pa
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from corpus.errors import ConfigError
+from corpus.storage import Folder
+from tokenizer.pack import Packed
+from tokenizer.shard import TokenShard, write_shard
+
+EOD = 2
+
+
+def shards(folder, parts, vocab_size=10_000):
+    """One shard for each list of documents; ids are "part/document"."""
+    for part, documents in enumerate(parts):
+        names = [f"{part}/{d}" for d in range(len(documents))]
+        table = pa.RecordBatch.from_pydict({"id": names, "url": [f"http://{name}" for name in names]})
+        tokens = [np.array(document, np.int32) for document in documents]
+        write_shard(Folder(str(folder)), part, [(table, tokens)], vocab_size=vocab_size, eod_id=EOD)
+    return [TokenShard.open(folder, part, vocab_size) for part in range(len(parts))]
+
+
+def numbered(lengths):
+    """Documents of these lengths whose tokens count on from 3, so that each token of the whole differs."""
+    counter = iter(range(3, 10_000))
+    return [[[next(counter) for _ in range(n)] for n in part] for part in lengths]
+
+
+def test_the_worked_example(tmp_path):
+    packed = Packed(shards(tmp_path, [[[5, 9], [7, 7]], [[4]]]), row_len=3)  # 5 9 2 7 7 2 | 4 2
+    assert packed.rows([1, 0]).tolist() == [[7, 7, 2, 4], [5, 9, 2, 7]]
+    assert [packed.segments(i).tolist() for i in range(2)] == [[1, 1, 1, 2], [1, 1, 1, 2]]
+    assert packed.record() == {"row_len": 3, "n_rows": 2, "n_tokens": 8, "n_tail_tokens": 2, "n_shards": 2}
+    first, second = packed.documents(1)
+    assert (first.part, first.document, first.id, first.url) == (0, 1, "0/1", "http://0/1")
+    assert (first.row_start, first.row_stop, first.first_token) == (0, 3, 0)
+    assert (second.part, second.document, second.id) == (1, 0, "1/0")
+    assert (second.row_start, second.row_stop, second.first_token) == (3, 4, 0)
+
+
+LENGTHS = st.lists(st.lists(st.integers(0, 12), max_size=6), max_size=4)
+
+
+@settings(deadline=None, max_examples=120)
+@given(LENGTHS, st.integers(1, 9))
+def test_every_token_is_an_input_once_but_the_tail(tmp_path_factory, lengths, row_len):
+    parts = numbered(lengths)
+    whole = [token for part in parts for document in part for token in [*document, EOD]]
+    packed = Packed(shards(tmp_path_factory.mktemp("pack"), parts), row_len)
+    record = packed.record()
+    rows = packed.rows(range(len(packed)))
+    covered = row_len * len(packed)
+
+    assert rows.shape == (len(packed), row_len + 1)
+    assert rows.dtype == np.int64
+    assert rows[:, :-1].ravel().tolist() == whole[:covered]
+    assert rows[:, 1:].ravel().tolist() == whole[1 : covered + 1]
+    assert record["n_tokens"] == len(whole) == covered + record["n_tail_tokens"]
+    assert record["n_tail_tokens"] <= row_len
+    assert not whole or record["n_tail_tokens"] >= 1
+
+
+@settings(deadline=None, max_examples=60)
+@given(LENGTHS, st.integers(1, 9))
+def test_every_token_leads_back_to_its_document(tmp_path_factory, lengths, row_len):
+    parts = numbered(lengths)
+    packed = Packed(shards(tmp_path_factory.mktemp("pack"), parts), row_len)
+    for i in range(len(packed)):
+        spans = packed.documents(i)
+        from_spans = [
+            token
+            for span in spans
+            for token in [*parts[span.part][span.document], EOD][span.first_token :][: span.row_stop - span.row_start]
+        ]
+        assert from_spans == packed.row(i).tolist()
+        assert [span.row_start for span in spans] == [0, *(span.row_stop for span in spans[:-1])]
+        assert spans[-1].row_stop == row_len + 1
+        assert all(span.id == f"{span.part}/{span.document}" for span in spans)
+        expected = [k for k, span in enumerate(spans, 1) for _ in range(span.row_start, span.row_stop)]
+        assert packed.segments(i).tolist() == expected
+
+
+def test_the_same_shards_serve_every_row_length(tmp_path):
+    opened = shards(tmp_path, numbered([[40, 3, 0], [], [57]]))
+    whole = np.concatenate([shard.tokens for shard in opened])
+    for row_len in (1, 7, 103):
+        packed = Packed(opened, row_len)
+        assert packed.rows(range(len(packed)))[:, :-1].ravel().tolist() == whole[: row_len * len(packed)].tolist()
+    assert len(Packed(opened, 103)) == 1  # 104 tokens: 103 inputs and the last target
+    assert len(Packed(opened, 104)) == 0
+
+
+def test_what_is_not_there_is_not_read(tmp_path):
+    packed = Packed(shards(tmp_path, [[[5, 9, 7, 8]]]), row_len=2)
+    for i in (2, -1):
+        with pytest.raises(IndexError, match=f"row {i} of 2"):
+            packed.row(i)
+    assert len(Packed([], row_len=4)) == 0
+
+
+def test_wrong_settings_are_refused(tmp_path):
+    with pytest.raises(ConfigError, match="row_len 0"):
+        Packed([], 0)
+    several = [*shards(tmp_path / "a", [[[5]]], 100), *shards(tmp_path / "b", [[[5]]], 200)]
+    with pytest.raises(ConfigError, match=r"several vocabularies: \[100, 200\]"):
+        Packed(several, 4)
