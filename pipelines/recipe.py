@@ -1,0 +1,153 @@
+"""A recipe, read and checked: YAML 1.2, the command line's overrides laid over it, the models of sections.py.
+
+    load("demo")                                            a recipe that ships with the project
+    load("my/web.yaml", ["corpus.rules.0.min_words=3"])     one of the user's, with a value set over it
+
+Whatever is wrong is a ConfigError of one line: where it was written, the dotted path, what is wrong, how to mend it.
+
+Paths of sources: what is no URL and not absolute is relative to the recipe's folder; in a shipped recipe to the
+project's root, where `samples/` lies; in a --set to the current folder. They come out absolute.
+"""
+
+import glob
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from pydantic import ValidationError
+
+from corpus.errors import ConfigError
+from pipelines import yaml12
+from pipelines.places import Places, dotted
+from pipelines.rules import build_rules
+from pipelines.sections import Recipe
+from pipelines.wording import listed, nearest, shown
+
+__all__ = ["Recipe", "build_rules", "load", "shipped", "text_of"]
+
+_SHIPPED = Path(__file__).resolve().parent / "recipes"
+_ROOT = Path(__file__).resolve().parents[1]
+
+
+def load(name_or_path: str, overrides: Sequence[str] = ()) -> Recipe:
+    """The recipe of a shipped name, or of a path that ends in .yaml; an override is `dotted.path=value`.
+
+    Sources may still be without paths, so that every recipe can be planned: see `Recipe.require_inputs`.
+    """
+    text, file, folder = _found(str(name_or_path))
+    document = _read(text, file)
+    data, places = document.data, Places(file=file, lines=document.lines)
+    for said in overrides:
+        data, places = _overridden(data, places, said)
+    try:
+        recipe = Recipe.model_validate(data)
+    except ValidationError as error:
+        raise places.first_error(error, data) from error
+    build_rules(recipe.corpus.rules, places)
+    return _with_absolute_paths(recipe, places, folder)
+
+
+def shipped() -> list[str]:
+    """Names of the recipes that ship with the project."""
+    return sorted(path.stem for path in _SHIPPED.glob("*.yaml"))
+
+
+def text_of(name: str) -> str:
+    """The text of a shipped recipe, comments included, to start one's own from."""
+    if name not in shipped():
+        raise ConfigError(f"no recipe {name}{nearest(name, shipped()) or ';'} shipped: {listed(shipped())}")
+    return (_SHIPPED / f"{name}.yaml").read_text(encoding="utf-8")
+
+
+def _found(name_or_path: str) -> tuple[str, str, Path]:
+    """Its text, what to call it in messages, and the folder that its paths are relative to."""
+    path = Path(name_or_path).expanduser()
+    if path.suffix not in {".yaml", ".yml"}:
+        if path.name != name_or_path:
+            raise ConfigError(f"{name_or_path}: a recipe's file ends in .yaml")
+        try:
+            return text_of(name_or_path), f"{name_or_path}.yaml", _ROOT
+        except ConfigError as error:
+            raise ConfigError(f"{error}. One of your own is named by its path: ./{name_or_path}.yaml") from None
+    try:
+        with path.open("rb") as file:
+            content = file.read(yaml12.MAX_BYTES + 1)
+        if len(content) > yaml12.MAX_BYTES:
+            raise ConfigError(f"{name_or_path}: above {yaml12.MAX_BYTES:,} bytes; a recipe is smaller")
+        return content.decode("utf-8"), name_or_path, path.resolve().parent
+    except OSError as error:
+        raise ConfigError(f"{name_or_path}: cannot be read: {error.strerror}") from error
+    except UnicodeDecodeError as error:
+        raise ConfigError(f"{name_or_path}: byte {error.start} is not UTF-8; save the file as UTF-8") from error
+
+
+def _read(text: str, file: str) -> yaml12.Document:
+    try:
+        return yaml12.read(text)
+    except yaml12.Yaml12Error as error:
+        raise ConfigError(f"{file}:{error.line}: {error.what}") from error
+
+
+def _overridden(data: Any, places: Places, said: str) -> tuple[Any, Places]:
+    """The data with one `dotted.path=value` laid over it, and the places that know of it."""
+    target, equals, text = said.partition("=")
+    steps = target.strip().split(".")
+    if not equals or not all(steps):
+        raise ConfigError(f"--set {said}: write it as dotted.path=value, corpus.language.min_score=0.5")
+    try:
+        value = yaml12.read(text).data
+    except yaml12.Yaml12Error as error:
+        raise ConfigError(f"--set {said}: the value is not YAML: {error.what}") from error
+    path = _path_of(data, steps, said)
+    overrides = (*places.overrides, (path, said))
+    return _laid_over(data, path, value), Places(file=places.file, lines=places.lines, overrides=overrides)
+
+
+def _path_of(data: Any, steps: Sequence[str], said: str) -> yaml12.Path:
+    """The steps with numbers where they go into a list; a mapping may lack the step, or be null."""
+    path: yaml12.Path = ()
+    for step in steps:
+        if isinstance(data, list):
+            if not step.isdecimal() or int(step) >= len(data):
+                places_here = f"0 to {len(data) - 1}" if data else "none: it is empty"
+                raise ConfigError(f"--set {said}: {dotted(path)} is a list; places in it: {places_here}")
+            path, data = (*path, int(step)), data[int(step)]
+        elif data is None or isinstance(data, dict):
+            path, data = (*path, step), (data or {}).get(step)
+        else:
+            raise ConfigError(f"--set {said}: {dotted(path)} is {shown(data)}; it has nothing inside to set")
+    return path
+
+
+def _laid_over(data: Any, path: yaml12.Path, value: Any) -> Any:
+    """A copy along the path: what an alias shares with another place stays as it is there."""
+    if not path:
+        return value
+    step, rest = path[0], path[1:]
+    if isinstance(data, list):
+        return [_laid_over(item, rest, value) if at == step else item for at, item in enumerate(data)]
+    below = data or {}
+    return {**below, step: _laid_over(below.get(step), rest, value)}
+
+
+def _with_absolute_paths(recipe: Recipe, places: Places, folder: Path) -> Recipe:
+    sources = {
+        name: source.model_copy(
+            update={
+                "paths": tuple(
+                    _absolute(path, Path.cwd() if places.overridden(("sources", name, "paths", at)) else folder)
+                    for at, path in enumerate(source.paths)
+                )
+            }
+        )
+        for name, source in recipe.sources.items()
+    }
+    return recipe.model_copy(update={"sources": sources})
+
+
+def _absolute(path: str, folder: Path) -> str:
+    """A URL as it is; a local path under the folder, whose own name is no pattern whatever characters it has."""
+    if "://" in path:
+        return path
+    expanded = Path(path).expanduser()
+    return str(expanded) if expanded.is_absolute() else str(Path(glob.escape(str(folder))) / expanded)

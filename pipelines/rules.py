@@ -1,0 +1,81 @@
+"""The rules a recipe names, made: `{rule: c4, dialect: tfds-3}` -> C4(dialect="tfds-3").
+
+A name stands in the table of corpus/text/rules.py; one of the user's own is named by import path,
+`mypkg.rules:Mine`. The fields beside `rule` are the arguments of its constructor, checked against the types that it
+declares.
+"""
+
+import dataclasses
+import importlib
+import json
+from collections.abc import Sequence
+from typing import Any
+
+from pydantic import TypeAdapter, ValidationError
+
+from corpus.text.rules import RULES
+from corpus.text.verdict import Rule
+from pipelines.places import Places
+from pipelines.sections import RuleEntry
+from pipelines.wording import listed, nearest, shown, unknown
+from pipelines.yaml12 import Path, Plain
+
+_OURS = ("version", "reasons")  # what a rule says of itself; a recipe does not set it
+
+
+def build_rules(entries: Sequence[RuleEntry], places: Places | None = None) -> tuple[Rule, ...]:
+    """The rules in their order; ConfigError, with the place in the recipe, for one that cannot be made."""
+    places = places or Places(file="recipe")
+    return tuple(_built(entry, ("corpus", "rules", at), places) for at, entry in enumerate(entries))
+
+
+def _built(entry: RuleEntry, path: Path, places: Places) -> Rule:
+    make = _found(entry.rule, (*path, "rule"), places)
+    try:
+        rule = _made(make, entry.fields, path, places)
+    except ValidationError as error:
+        raise places.first_error(error, entry.fields, under=path) from error
+    except (TypeError, ValueError) as error:
+        raise places.error(path, str(error)) from error
+    lacking = [name for name in ("__call__", *_OURS) if not hasattr(rule, name)]
+    if lacking:
+        raise places.error((*path, "rule"), f"{entry.rule} makes no rule: it has no {listed(lacking)}")
+    return rule
+
+
+def _made(make: Any, given: dict[str, Plain], path: Path, places: Places) -> Rule:
+    known = _fields(make)
+    if known is None:
+        rule: Rule = make(**given)
+        return rule
+    for name in given:
+        if name not in known:
+            raise places.error((*path, name), unknown("field", name, ["rule", *known], "Fields here"))
+    adapter: TypeAdapter[Rule] = TypeAdapter(make)
+    # strict JSON takes lists for tuples and sets and whole numbers for floats, and nothing else for anything else
+    return adapter.validate_json(json.dumps(given), strict=True)
+
+
+def _fields(make: Any) -> list[str] | None:
+    """What the constructor takes; None when it is no dataclass and only calling it can tell."""
+    if not dataclasses.is_dataclass(make):
+        return None
+    return [field.name for field in dataclasses.fields(make) if field.init and field.name not in _OURS]
+
+
+def _found(name: str, path: Path, places: Places) -> Any:
+    """What makes the rule: from the table, or from the user's module."""
+    module_name, colon, attribute = name.partition(":")
+    if not colon:
+        if name not in RULES:
+            what = f"is {shown(name)}{nearest(name, list(RULES)) or ';'} rules here: {listed(list(RULES))}"
+            raise places.error(path, f"{what}, or an import path, mypkg.rules:Mine")
+        return RULES[name]
+    try:
+        module = importlib.import_module(module_name)
+    except Exception as error:  # whatever a user's module does on import
+        what = f"cannot import {module_name} ({type(error).__name__}: {error})"
+        raise places.error(path, f"{what}; is it installed, or on PYTHONPATH?") from error
+    if not callable(getattr(module, attribute, None)):
+        raise places.error(path, f"{module_name} has no rule {attribute}{nearest(attribute, dir(module))}")
+    return getattr(module, attribute)
