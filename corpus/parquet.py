@@ -27,7 +27,10 @@ class RowGroups:
 
     def __init__(self, path: Path, schema: pa.Schema) -> None:
         if unknown := [field for field in schema if not _is_plain(field.type)]:
-            raise SchemaError(f"{unknown[0]}: a corpus holds numbers, booleans, timestamps, strings and bytes only")
+            raise SchemaError(
+                f'column "{unknown[0].name}" is {unknown[0].type}; files here hold numbers, booleans, timestamps, strings '
+                f"and bytes only"
+            )
         self._writer = pq.ParquetWriter(path, schema, compression="zstd", compression_level=3, store_schema=True)
         self._schema = schema
         self._pending: list[pa.RecordBatch] = []
