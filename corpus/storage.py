@@ -19,6 +19,8 @@ import fsspec
 from corpus.errors import DataError, MillstreamError
 
 TEMPORARY = ".tmp-"
+FULL = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG})
+REFUSED = frozenset({errno.EROFS, errno.EACCES, errno.EPERM, errno.ENOTDIR, errno.EEXIST, errno.ENOENT})
 
 
 @dataclass(frozen=True)
@@ -83,10 +85,10 @@ class Folder:
     def scratch(self) -> Iterator[Path]:
         """A local path to write to, under a name that no reader takes for a file; gone once the block ends."""
         if self.local is not None:
-            with explained(self.url), _staging(self.local) as staged:
+            with _staging(self.local) as staged:
                 yield staged
         else:
-            with explained(tempfile.gettempdir()), tempfile.TemporaryDirectory() as folder:
+            with tempfile.TemporaryDirectory() as folder, explained(folder, FULL):
                 yield Path(folder) / "staged"
 
     def adopt(self, path: Path, name: str) -> None:
@@ -137,23 +139,26 @@ class Folder:
 @contextmanager
 def _staging(folder: Path) -> Iterator[Path]:
     """A path in the folder under a name that no reader takes for a file; gone afterwards, whatever happens."""
-    folder.mkdir(parents=True, exist_ok=True)
-    handle, name = tempfile.mkstemp(prefix=TEMPORARY, dir=folder)
-    os.close(handle)
+    with explained(str(folder), FULL | REFUSED):
+        folder.mkdir(parents=True, exist_ok=True)
+        handle, name = tempfile.mkstemp(prefix=TEMPORARY, dir=folder)
+        os.close(handle)
     try:
-        Path(name).chmod(0o644)
-        yield Path(name)
+        with explained(str(folder), FULL):
+            Path(name).chmod(0o644)
+            yield Path(name)
     finally:
         Path(name).unlink(missing_ok=True)
 
 
 @contextmanager
-def explained(place: str) -> Iterator[None]:
-    """Turns a full disk or a read-only place into an error that says so; all else passes."""
+def explained(place: str, numbers: frozenset[int]) -> Iterator[None]:
+    """Turns the system's errors of these numbers into one that says that the place cannot take a file; all else passes,
+    for what is written is read from somewhere."""
     try:
         yield
     except OSError as error:
-        if error.errno not in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS, errno.EACCES):
+        if error.errno not in numbers:
             raise
         raise MillstreamError(
             f"cannot write in {place}: {os.strerror(error.errno)}; nothing half-written was left under a final name. "

@@ -55,7 +55,7 @@ def opens_record(blocks: Blocks, at: int) -> bool:
     """True when a gzip member begins here whose first bytes are those of a record."""
     try:
         probe = zlib.decompressobj(_GZIP)
-        return probe.decompress(blocks.piece(at)[:PROBE_BYTES], len(MARK)) == MARK
+        return bytes(probe.decompress(blocks.piece(at)[:PROBE_BYTES], len(MARK))) == MARK
     except zlib.error:
         return False
 
@@ -111,7 +111,7 @@ class Member:
 
     def _feed(self, piece: memoryview) -> bytes:
         try:
-            data = self._inflate.decompress(piece)
+            data: bytes = self._inflate.decompress(piece)
         except zlib.error:
             self._failed = True
             return self._in_bites(piece)

@@ -1,0 +1,46 @@
+"""A small world to train in: sums written in words, a vocabulary of their own, and token shards."""
+
+from collections.abc import Sequence
+
+import pyarrow as pa
+import pytest
+
+from corpus.storage import Folder
+from tokenizer.pack import Packed
+from tokenizer.shard import TokenShard, write_shard
+from tokenizer.vocab import Vocab, train_bpe_bytes
+from training.config import TrainingConfig
+from training.spec import ModelSpec
+
+WORDS = ("zero", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine")
+CONTEXT = 16
+
+
+def sums(numbers: Sequence[int]) -> list[str]:
+    """ "three and four make seven. " and so on: text with something to learn in it."""
+    return [
+        "".join(f"{WORDS[n % 5]} and {WORDS[k]} make {WORDS[n % 5 + k]}. " for k in range(1 + n % 5)) for n in numbers
+    ]
+
+
+@pytest.fixture(scope="session")
+def vocab() -> Vocab:
+    return Vocab.of(train_bpe_bytes(sums(range(50)), 300))
+
+
+@pytest.fixture(scope="session")
+def rows(vocab: Vocab, tmp_path_factory: pytest.TempPathFactory) -> Packed:
+    """Two shards, in rows of CONTEXT tokens that cross from document to document and from shard to shard."""
+    folder = tmp_path_factory.mktemp("tokens")
+    for part in (0, 1):
+        numbers = range(30 * part, 30 * part + 30)
+        origins = pa.RecordBatch.from_pydict({"id": [str(n) for n in numbers]})
+        batch = (origins, vocab.encode_batch(sums(numbers)))
+        write_shard(Folder(str(folder)), part, [batch], vocab_size=vocab.size, eod_id=vocab.eod_id)
+    return Packed([TokenShard.open(folder, part, vocab.size) for part in (0, 1)], CONTEXT)
+
+
+@pytest.fixture(scope="session")
+def config(vocab: Vocab) -> TrainingConfig:
+    spec = ModelSpec(layers=2, width=32, heads=4, kv_heads=2, ffn=48, vocab=vocab.size, context=CONTEXT)
+    return TrainingConfig(model=spec, steps=12, seed=3, batch_rows=4, checkpoint_every=5, threads=1)

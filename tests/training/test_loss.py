@@ -1,0 +1,52 @@
+import pytest
+import torch
+import torch.nn.functional as F
+
+from training import loss
+from training.loss import IGNORED, n_targets, nats, token_nats
+
+
+@pytest.fixture
+def case(monkeypatch):
+    """hidden_ND, output_VD, targets_N of 11 tokens in pieces of 4, two of them ignored."""
+    monkeypatch.setattr(loss, "PIECE_TOKENS", 4)
+    torch.manual_seed(0)
+    targets_N = torch.randint(0, 50, (11,))
+    targets_N[[2, 9]] = IGNORED
+    return torch.randn(11, 8, requires_grad=True), torch.randn(50, 8, requires_grad=True), targets_N
+
+
+def test_equals_the_plain_loss_and_its_gradient(case):
+    hidden_ND, output_VD, targets_N = case
+    plain = F.cross_entropy(hidden_ND @ output_VD.T, targets_N, reduction="sum") / 9
+    expected = torch.autograd.grad(plain, (hidden_ND, output_VD))
+    ours = nats(hidden_ND, output_VD, targets_N) / n_targets(targets_N)
+    torch.testing.assert_close(ours, plain)
+    torch.testing.assert_close(torch.autograd.grad(ours, (hidden_ND, output_VD)), expected)
+
+
+def test_equals_the_plain_loss_in_bfloat16(case):
+    hidden_ND, output_VD, targets_N = case
+    plain = nats(hidden_ND, output_VD, targets_N)
+    with torch.autocast("cpu", torch.bfloat16):
+        mixed = nats(hidden_ND, output_VD, targets_N)
+    assert mixed.dtype == torch.float32
+    torch.testing.assert_close(mixed, plain, rtol=0.02, atol=0.1)
+    for ours, expected in zip(torch.autograd.grad(mixed, case[:2]), torch.autograd.grad(plain, case[:2]), strict=True):
+        assert ours.dtype == torch.float32
+        assert (ours - expected).norm() < 0.03 * expected.norm()
+
+
+def test_token_nats_add_up_and_leave_out_the_ignored(case):
+    hidden_ND, output_VD, targets_N = case
+    each_N = token_nats(hidden_ND, output_VD, targets_N)
+    torch.testing.assert_close(each_N.sum(), nats(hidden_ND, output_VD, targets_N))
+    assert each_N[[2, 9]].tolist() == [0, 0]
+
+
+def test_a_certain_mistake_stays_finite():
+    hidden_ND, output_VD = torch.tensor([[1000.0]], requires_grad=True), torch.tensor([[1.0], [-1.0]])
+    total = nats(hidden_ND, output_VD, torch.tensor([1]))
+    total.backward()
+    assert torch.isfinite(total)
+    assert torch.isfinite(hidden_ND.grad).all()

@@ -1,0 +1,59 @@
+import subprocess
+import sys
+from dataclasses import replace
+
+import pytest
+
+from corpus.errors import ConfigError
+from training import models
+from training.spec import PRESETS, ModelSpec, preset
+
+SMALL = ModelSpec(layers=2, width=32, heads=4, kv_heads=4, ffn=48, vocab=97, context=16)
+
+
+@pytest.mark.parametrize(
+    "spec",
+    [SMALL, replace(SMALL, kv_heads=2, tied=False), replace(SMALL, kv_heads=1, layers=3), *PRESETS.values()],
+)
+def test_parameters_are_counted_exactly(spec):
+    assert spec.n_params() == sum(weight.numel() for weight in models.build(spec).parameters())
+
+
+def test_llama_7b():
+    # meta-llama's 7B: 32 x 4096, 11008 inside, 32,000 tokens, 6,738,415,616 parameters
+    llama = ModelSpec(layers=32, width=4096, heads=32, kv_heads=32, ffn=11008, vocab=32_000, context=2048, tied=False)
+    assert llama.n_params() == 6_738_415_616
+
+
+def test_flops_of_a_token_by_hand():
+    # per layer 4 x 32 x 32 + 3 x 32 x 48 weights and 2 x 32 gains; 97 x 32 output weights; 32 gains
+    weights = 2 * (4 * 32 * 32 + 3 * 32 * 48 + 64) + 97 * 32 + 32
+    assert SMALL.flops_per_token() == 6 * weights + 12 * 2 * 32 * 16
+    assert replace(SMALL, tied=False).flops_per_token() == SMALL.flops_per_token()
+
+
+@pytest.mark.parametrize(
+    ("fields", "message"),
+    [
+        ({"family": "encodre"}, 'model family "encodre" is unknown; known: decoder'),
+        ({"layers": 0}, "model layers is 0"),
+        ({"width": 36}, "multiple of 8"),
+        ({"kv_heads": 3}, "cannot share 3 kv_heads"),
+        ({"rope_base": 0.0}, "rope_base 0.0"),
+    ],
+)
+def test_a_wrong_spec_says_how_to_mend_it(fields, message):
+    with pytest.raises(ConfigError, match=message):
+        replace(SMALL, **fields)
+
+
+def test_presets_take_the_recipes_vocabulary_and_context():
+    spec = preset("tiny-decoder", vocab=1000, context=64)
+    assert (spec.vocab, spec.context, spec.width) == (1000, 64, PRESETS["tiny-decoder"].width)
+    with pytest.raises(ConfigError, match=r'"tiny" is unknown; known: .*tiny-decoder'):
+        preset("tiny", vocab=1000, context=64)
+
+
+def test_specs_and_objectives_do_not_import_torch():
+    code = "import sys, training.spec, training.objectives, training.config; sys.exit('torch' in sys.modules)"
+    assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0

@@ -1,0 +1,62 @@
+"""TrainingConfig: everything that decides what a run learns, and the few knobs that do not."""
+
+from dataclasses import asdict, dataclass
+from typing import Any, Literal
+
+from corpus.errors import ConfigError
+from training.objectives import OBJECTIVES
+from training.spec import ModelSpec
+
+
+@dataclass(frozen=True, kw_only=True)
+class TrainingConfig:
+    """A step reads `batch_rows` rows of the model's context. Shares are of all steps.
+
+    `learning_rate` is for matrices inside the blocks, which Muon or AdamW moves; embeddings and gains move by AdamW
+    at `embedding_learning_rate`. `document_mask` keeps attention inside documents. `precision` "auto" is bf16-mixed
+    where the processor multiplies bfloat16 in hardware, else float32.
+    """
+
+    model: ModelSpec
+    steps: int
+    seed: int
+    objective: str = "causal"
+    document_mask: bool = False
+    batch_rows: int = 16
+    optimizer: Literal["muon", "adamw"] = "muon"
+    learning_rate: float = 0.01
+    embedding_learning_rate: float = 0.005
+    warmup_share: float = 0.05
+    schedule: Literal["cosine", "wsd"] = "cosine"
+    decay_share: float = 0.4  # of "wsd": how long the rate falls to 0 at the end
+    weight_decay: float = 0.1  # GPT-3, appendix B
+    clip_norm: float = 1.0  # GPT-3, appendix B
+    precision: Literal["auto", "32-true", "bf16-mixed"] = "auto"
+    checkpoint_every: int = 100  # steps
+    keep_checkpoints: int = 2
+    threads: int | None = None  # as many as there are cores
+
+    def __post_init__(self) -> None:
+        if self.objective not in OBJECTIVES:
+            raise ConfigError(f'objective "{self.objective}" is unknown; known: {", ".join(sorted(OBJECTIVES))}')
+        for field in ("steps", "batch_rows", "checkpoint_every", "keep_checkpoints", "threads"):
+            value = getattr(self, field)
+            if value is not None and value < 1:
+                raise ConfigError(f"training {field} is {value}; it must be 1 or more")
+        for field in ("learning_rate", "embedding_learning_rate", "clip_norm"):
+            if not getattr(self, field) > 0:
+                raise ConfigError(f"training {field} is {getattr(self, field)}; it must be above 0")
+        if not 0 <= self.seed < 2**64:
+            raise ConfigError(f"training seed is {self.seed}; it must be in 0 .. 2^64 - 1")
+        if min(self.warmup_share, self.decay_share) < 0 or self.warmup_share + self.decay_share > 1:
+            raise ConfigError(
+                f"training warmup_share {self.warmup_share} and decay_share {self.decay_share} must be 0 or more and "
+                "sum to 1 or less"
+            )
+
+    def identity(self) -> dict[str, Any]:
+        """The fields that decide the weights, as plain values: a run may be resumed only with the same ones."""
+        fields = asdict(self)
+        for name in ("checkpoint_every", "keep_checkpoints", "threads"):
+            del fields[name]
+        return fields

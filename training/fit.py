@@ -1,0 +1,177 @@
+"""Builds a run, runs it, records it.
+
+    out/model.safetensors   the weights          out/metrics.csv     each step once
+    out/config.json         spec, vocabulary     out/logs/           TensorBoard
+    out/checkpoints/        to go on from
+
+Started again in the same folder with the same settings, a run goes on from its last whole checkpoint, and its losses
+are those of a run that was never stopped, to the last bit (same processor, same number of threads).
+"""
+
+import json
+import logging
+import os
+import time
+import warnings
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+import lightning
+import torch
+from lightning.pytorch.loggers import TensorBoardLogger
+from safetensors.torch import save_model
+
+from corpus.errors import ConfigError
+from tokenizer.vocab import Vocab
+from training import models
+from training.checkpoint import Checkpoints, latest, step_of
+from training.config import TrainingConfig
+from training.data import RowData, Rows
+from training.evaluation.perplexity import HeldOut, bits
+from training.module import LanguageModule
+from training.objectives import objective
+from training.record import Progress, Record, read_metrics
+
+Measures = dict[str, Any]
+
+KNOWN = (
+    r"`isinstance\(treespec, LeafSpec\)` is deprecated",  # Lightning 2.6 inside, for torch 2.13
+    "You're resuming from a checkpoint that ended before the epoch ended",  # RowData knows where to go on
+)
+"""How the third-party warnings begin that nothing here can mend."""
+
+
+def fit(
+    config: TrainingConfig,
+    rows: Rows,
+    fingerprint: str,
+    vocab: Vocab,
+    out: Path,
+    *,
+    held_out: Sequence[HeldOut] = (),
+    on_progress: Progress | None = None,
+) -> Measures:
+    """Trains on the rows and returns the measures; ConfigError before any work if parts do not fit together."""
+    _check(config, rows, vocab)
+    torch.set_num_threads(config.threads or len(os.sched_getaffinity(0)))
+    with _quiet():
+        module, seconds = _run(config, rows, fingerprint, out, on_progress)
+    _save(module, config, vocab, out)
+    return _measures(config, module, vocab, held_out, out, seconds)
+
+
+def _check(config: TrainingConfig, rows: Rows, vocab: Vocab) -> None:
+    if config.model.vocab != vocab.size:
+        raise ConfigError(
+            f"the model has {config.model.vocab} tokens, the vocabulary {vocab.size}; make the model with that number"
+        )
+    if rows.row_len != config.model.context:
+        raise ConfigError(
+            f"rows of {rows.row_len} tokens for a model of context {config.model.context}; pack rows of that length"
+        )
+
+
+def _run(
+    config: TrainingConfig, rows: Rows, fingerprint: str, out: Path, on_progress: Progress | None
+) -> tuple[LanguageModule, float]:
+    """The trained module, and the seconds that this process trained for."""
+    start = latest(out / "checkpoints", config)
+    torch.manual_seed(config.seed)
+    module = LanguageModule(config)
+    task = objective(config.objective, segments=config.document_mask)
+    data = RowData(
+        rows, task, seed=config.seed, batch_rows=config.batch_rows, steps=config.steps, fingerprint=fingerprint
+    )
+    out.mkdir(parents=True, exist_ok=True)
+    callbacks = [Record(out / "metrics.csv", config, on_progress), Checkpoints(out / "checkpoints", config)]
+    began = time.perf_counter()
+    _trainer(config, out, callbacks, step_of(start) if start else 0).fit(
+        module, data, ckpt_path=start, weights_only=True
+    )
+    module.eval()
+    return module, time.perf_counter() - began
+
+
+def _trainer(config: TrainingConfig, out: Path, callbacks: list[lightning.Callback], done: int) -> lightning.Trainer:
+    return lightning.Trainer(
+        accelerator="auto",
+        devices="auto" if torch.cuda.is_available() else 1,
+        precision=precision(config),
+        max_steps=config.steps,
+        max_epochs=-1,
+        gradient_clip_val=config.clip_norm,
+        deterministic=True,
+        logger=TensorBoardLogger(out, name="logs", version="", purge_step=done + 1),  # steps to be done again
+        callbacks=callbacks,
+        default_root_dir=out,
+        limit_val_batches=0,
+        log_every_n_steps=1,
+        use_distributed_sampler=False,
+        enable_checkpointing=False,
+        enable_progress_bar=False,
+        enable_model_summary=False,
+    )
+
+
+def precision(config: TrainingConfig) -> Any:
+    """What "auto" means here: bf16-mixed where bfloat16 is multiplied in hardware (AMX, or a GPU), else 32-true."""
+    if config.precision != "auto":
+        return config.precision
+    if torch.cuda.is_available():
+        return "bf16-mixed" if torch.cuda.is_bf16_supported() else "32-true"
+    return "bf16-mixed" if torch.cpu.get_capabilities().get("amx_bf16") else "32-true"
+
+
+@contextmanager
+def _quiet() -> Iterator[None]:
+    """Without Lightning's notes on devices, tips and limits, and without the warnings of KNOWN; others stay."""
+    talkers = [logging.getLogger(name) for name in ("lightning.pytorch", "lightning.fabric")]
+    levels = [talker.level for talker in talkers]
+    for talker in talkers:
+        talker.setLevel(logging.WARNING)
+    try:
+        with warnings.catch_warnings():
+            for message in KNOWN:
+                warnings.filterwarnings("ignore", message)
+            yield
+    finally:
+        for talker, level in zip(talkers, levels, strict=True):
+            talker.setLevel(level)
+
+
+def _save(module: LanguageModule, config: TrainingConfig, vocab: Vocab, out: Path) -> None:
+    """Each file whole or not at all. A tied matrix is stored once."""
+    beside = out / "model.tmp"
+    save_model(module.model, str(beside))
+    beside.chmod(0o644)  # safetensors makes files that only their owner may read
+    beside.replace(out / "model.safetensors")
+    said = {"model": asdict(config.model), "vocab_digest": vocab.digest, "training": config.identity()}
+    beside.write_text(json.dumps(said, indent=2, sort_keys=True) + "\n", encoding="utf-8")
+    beside.replace(out / "config.json")
+
+
+def _measures(
+    config: TrainingConfig, module: LanguageModule, vocab: Vocab, held_out: Sequence[HeldOut], out: Path, seconds: float
+) -> Measures:
+    """What the run is worth, and what it cost. Seconds and speed are this process's, after a restart the rest only."""
+    steps = read_metrics(out / "metrics.csv")
+    measures: Measures = {
+        "n_params": config.model.n_params(),
+        "flops_per_token": config.model.flops_per_token(),
+        "steps": config.steps,
+        "tokens": config.steps * config.batch_rows * config.model.context,
+        "loss": steps[-1]["loss"],
+        "seconds": seconds,
+        "tokens_per_second": steps[-1]["tokens_per_second"],
+        "precision": precision(config),
+        "threads": torch.get_num_threads(),
+    }
+    if held_out:
+        torch.manual_seed(config.seed)
+        untrained = models.build(config.model)
+        measures["held_out"] = bits(module.model, vocab, held_out).measures()
+        measures["held_out_untrained"] = bits(untrained, vocab, held_out).measures()
+    return measures

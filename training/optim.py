@@ -1,0 +1,54 @@
+"""Which parameters move how, and how fast at each step."""
+
+import math
+
+import torch
+from torch import nn
+
+from training.config import TrainingConfig
+from training.muon import MuonAdamW
+
+FLOOR = 0.05  # cosine ends at this share of the peak; Chinchilla's 0.1, halved for short runs
+
+
+def optimizer(model: nn.Module, config: TrainingConfig) -> MuonAdamW:
+    """Three groups: matrices inside blocks (with weight decay), embeddings, and gains (both without).
+
+    Each group remembers its `peak` rate; `set_rates` fills in `lr`.
+    """
+    named = list(model.named_parameters())  # a tied matrix comes once, by its embedding's name
+    matrices = [weight for name, weight in named if weight.ndim == 2 and name.startswith("blocks.")]
+    embeddings = [weight for name, weight in named if weight.ndim == 2 and not name.startswith("blocks.")]
+    gains = [weight for _, weight in named if weight.ndim < 2]
+    peak, embedding_peak = config.learning_rate, config.embedding_learning_rate
+    groups = [
+        {
+            "params": matrices,
+            "peak": peak,
+            "weight_decay": config.weight_decay,
+            "muon": config.optimizer == "muon",
+        },
+        {"params": embeddings, "peak": embedding_peak},
+        {"params": gains, "peak": embedding_peak},
+    ]
+    return MuonAdamW(groups, lr=peak)
+
+
+def set_rates(optimizer: torch.optim.Optimizer, step: int, config: TrainingConfig) -> None:
+    """Sets each group's `lr` for a step, a pure function of its number: nothing to save, nothing to restore."""
+    for group in optimizer.param_groups:
+        group["lr"] = group["peak"] * rate_share(step, config)
+
+
+def rate_share(step: int, config: TrainingConfig) -> float:
+    """The share of the peak rate at a step, counted from 0.
+
+    A line up over the warm-up, then a cosine down to FLOOR ("cosine": Loshchilov and Hutter 2017), or level and a
+    line down to 0 over the last `decay_share` ("wsd": Hu et al. 2024, MiniCPM).
+    """
+    warmup = min(1.0, (step + 1) / max(1, round(config.warmup_share * config.steps)))
+    if config.schedule == "cosine":
+        down = FLOOR + (1 - FLOOR) * (0.5 + 0.5 * math.cos(math.pi * step / config.steps))
+    else:
+        down = min(1.0, (config.steps - step) / max(1, round(config.decay_share * config.steps)))
+    return warmup * down
