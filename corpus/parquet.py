@@ -28,14 +28,17 @@ class RowGroups:
     def __init__(self, path: Path, schema: pa.Schema) -> None:
         if unknown := [field for field in schema if not _is_plain(field.type)]:
             raise SchemaError(
-                f'column "{unknown[0].name}" is {unknown[0].type}; files here hold numbers, booleans, timestamps, strings '
-                f"and bytes only"
+                f'column "{unknown[0].name}" is {unknown[0].type}; files here hold numbers, booleans, timestamps, '
+                f"strings and bytes only"
             )
-        self._writer = pq.ParquetWriter(path, schema, compression="zstd", compression_level=3, store_schema=True)
+        self._writer = pq.ParquetWriter(
+            path, schema, compression="zstd", compression_level=3, store_schema=True, write_page_checksum=True
+        )
         self._schema = schema
         self._pending: list[pa.RecordBatch] = []
         self._pending_rows = self._pending_bytes = self._rows = 0
-        self._hash = hashlib.blake2b(str(schema).encode(), digest_size=16)
+        columns = "".join(f"{field.name}: {field.type}\n" for field in schema)
+        self._hash = hashlib.blake2b(columns.encode(), digest_size=16)
 
     def write(self, batch: pa.RecordBatch) -> None:
         """Adds the rows; a row group is written when it is full."""
@@ -52,9 +55,7 @@ class RowGroups:
     def _flush(self) -> None:
         table = pa.Table.from_batches(self._pending, schema=self._schema).combine_chunks()
         self._writer.write_table(table, row_group_size=max(table.num_rows, 1))
-        self._hash.update(table.num_rows.to_bytes(8, "little"))
-        for column in table.columns:
-            _hash_column(self._hash, column)
+        _hash_group(self._hash, table)
         self._rows += table.num_rows
         self._pending, self._pending_rows, self._pending_bytes = [], 0, 0
 
@@ -72,10 +73,9 @@ def rows_in(path: Path) -> tuple[int, str]:
         with pq.ParquetFile(path) as parquet:
             digest = hashlib.blake2b(str(parquet.schema_arrow).encode(), digest_size=16)
             for group in range(parquet.num_row_groups):
-                for column in parquet.read_row_group(group, use_threads=False).combine_chunks().columns:
-                    _hash_column(digest, column)
+                _hash_group(digest, parquet.read_row_group(group, use_threads=False).combine_chunks())
             return parquet.metadata.num_rows, digest.hexdigest()
-    except (pa.ArrowInvalid, OSError) as error:
+    except (pa.ArrowException, ValueError, OSError) as error:
         raise DataError(f"{path} is cut short or broken ({error}); remove it and run again") from error
 
 
@@ -97,6 +97,12 @@ def _is_text(kind: pa.DataType) -> bool:
     return bool(pa.types.is_string(kind) or pa.types.is_binary(kind))
 
 
+def _hash_group(into: Any, table: pa.Table) -> None:
+    into.update(table.num_rows.to_bytes(8, "little"))
+    for column in table.columns:
+        _hash_column(into, column)
+
+
 def _hash_column(into: Any, column: pa.ChunkedArray) -> None:
     for chunk in column.chunks:
         valid = pc.is_valid(chunk).to_numpy(zero_copy_only=False)
@@ -116,9 +122,12 @@ def _hash_column(into: Any, column: pa.ChunkedArray) -> None:
 def read_batches(path: str, columns: Sequence[str] | None = None) -> Iterator[pa.RecordBatch]:
     """The file's rows in order, in batches bounded in rows and bytes; DataError when it is broken."""
     try:
-        with fsspec.open(path, "rb") as file, pq.ParquetFile(file, pre_buffer=False) as parquet:
+        with (
+            fsspec.open(path, "rb") as file,
+            pq.ParquetFile(file, pre_buffer=False, page_checksum_verification=True) as parquet,
+        ):
             yield from parquet.iter_batches(batch_size=READ_ROWS, columns=columns, use_threads=False)
     except FileNotFoundError as error:
         raise DataError(f"{path} is missing though its manifest names it; run `millstream verify`") from error
-    except (pa.ArrowInvalid, OSError) as error:
+    except (pa.ArrowException, ValueError, OSError) as error:
         raise DataError(f"{path} is cut short or broken ({error}); remove it and run again") from error

@@ -107,7 +107,20 @@ def schema_of(plan: Plan) -> pa.Schema:
         case Attach(source, verdicts):
             found = schema_of(verdicts)
             _need(found, ["shard", "row"], "Attach")
+            if not _at_home(source):
+                raise SchemaError("Attach joins verdicts to documents in their shards; its source has left them")
             return joined(schema_of(source), without(found, {"shard", "row"}))
+
+
+def _at_home(plan: Plan) -> bool:
+    """Whether the plan's rows still lie in the shards and the order that they were read in."""
+    match plan:
+        case Read():
+            return True
+        case Map(source) | Attach(source):
+            return _at_home(source)
+        case _:
+            return False
 
 
 def _reduced(plan: Reduce) -> pa.Schema:

@@ -1,0 +1,129 @@
+"""A plan is data: it says its columns before any row is read, and its description is its identity."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import pyarrow as pa
+import pytest
+from tiny_stages import Append, Counting, DropWord
+
+from corpus.canonical import fingerprint
+from corpus.errors import SchemaError
+from corpus.flows import exact_dedup, from_splits, near_dedup, stored, url_dedup
+from corpus.plan import (
+    EDGE,
+    Attach,
+    Components,
+    Group,
+    Map,
+    Plan,
+    Read,
+    Reduce,
+    described,
+    explain,
+    inputs,
+    plain,
+    schema_of,
+    stages,
+)
+from corpus.schema import DOCUMENT, MARKS, without
+from corpus.splits import SPLIT
+from corpus.stages.keys import ExactKey
+from corpus.stages.quota import FillQuota, Sizes
+from corpus.stages.text_filter import text_filter
+from corpus.text.minhash import MinHash
+from corpus.text.verdict import Keep
+
+PAGES = stored("pages", DOCUMENT)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Lower:
+    n: int = 1
+    version = 1
+    reasons: frozenset[str] = frozenset()
+
+    def __call__(self, text: str) -> Keep:
+        return Keep(text.lower())
+
+
+@dataclass(frozen=True, kw_only=True)
+class Upper(Lower):
+    def __call__(self, text: str) -> Keep:
+        return Keep(text.upper())
+
+
+def test_schemas() -> None:
+    plan = from_splits([Counting(), Append(word="x")])
+    assert schema_of(plan).names[:2] == ["source", "url"]
+    assert set(schema_of(plan).names) == set(DOCUMENT.names)
+    deduped = near_dedup(exact_dedup(url_dedup(PAGES)), MinHash())
+    assert schema_of(deduped) == pa.schema([*DOCUMENT, ("duplicate_of", pa.string())])
+    assert schema_of(Components(Read("e", EDGE))) == EDGE
+    counts = Reduce(Map(PAGES, ExactKey()), "key", (("n", "count", "id"), ("who", "first", "id")))
+    assert schema_of(counts) == pa.schema([("key", pa.string()), ("n", pa.int64()), ("who", pa.string())])
+
+
+@pytest.mark.parametrize(
+    ("plan", "message"),
+    [
+        (Map(Read("x", SPLIT), Append(word="x")), 'stage "append" reads column "text"; columns here: source, url'),
+        (Reduce(PAGES, "key", ()), 'Reduce needs column "key"'),
+        (Reduce(PAGES, "url", (("n", "sum", "n_bytes"),)), 'Reduce needs column "n_bytes"'),
+        (Reduce(PAGES, "url", (("n", "sum", "text"),)), 'Reduce sums column "text" to "n", but it is string'),
+        (Group(PAGES, FillQuota(quotas=(), seed=1)), 'group stage "fill_quota" needs column "n_bytes"'),
+        (Components(PAGES), 'Components needs column "first"'),
+        (Attach(PAGES, Read("v", pa.schema([("row", pa.int64())]))), 'Attach needs column "shard"'),
+        (
+            Attach(PAGES, Read("v", pa.schema([("shard", pa.int32()), ("row", pa.int64()), ("url", pa.int8())]))),
+            'column "url" is string and int8',
+        ),
+    ],
+)
+def test_parts_that_do_not_fit_are_found_before_any_row(plan: Plan, message: str) -> None:
+    with pytest.raises(SchemaError, match=message):
+        schema_of(plan)
+
+
+def test_every_difference_is_in_the_description() -> None:
+    plans = [
+        PAGES,
+        stored("other", DOCUMENT),
+        stored("pages", without(DOCUMENT, set(MARKS.names))),
+        Map(PAGES, DropWord(word="a")),
+        Map(PAGES, DropWord(word="b")),
+        Map(PAGES, Append(word="a")),
+        Map(PAGES, text_filter("mine", Lower())),
+        Map(PAGES, text_filter("mine", Lower(n=2))),
+        Map(PAGES, text_filter("mine", Upper())),
+        url_dedup(PAGES),
+        exact_dedup(PAGES),
+        near_dedup(PAGES, MinHash()),
+        near_dedup(PAGES, MinHash(bands=15)),
+        exact_dedup(url_dedup(PAGES)),
+        url_dedup(exact_dedup(PAGES)),
+        Reduce(PAGES, "url", (("n", "count", "id"),)),
+        Reduce(PAGES, "url", (("n", "count", "id"),), buckets=17),
+        Reduce(PAGES, "url", (("n", "count", "id"),), spread=True),
+        Reduce(PAGES, "url", (("n", "count", "id"),), order=("row",)),
+        Group(Map(PAGES, Sizes()), FillQuota(quotas=(("web", 1),), seed=1)),
+        Group(Map(PAGES, Sizes()), FillQuota(quotas=(("web", 1),), seed=2)),
+    ]
+    digests = [fingerprint(described(plan)) for plan in plans]
+    assert len(set(digests)) == len(plans)
+    assert digests == [fingerprint(described(plan)) for plan in plans]
+
+
+def test_configurations_that_are_no_values_are_refused() -> None:
+    for value in (Path("/x"), object(), len, b"raw", {"a": object()}):
+        with pytest.raises(TypeError, match="cannot be part of a recipe"):
+            plain(value)
+    assert plain({"b": (1, None), "a": frozenset({"y", "x"})}) == {"a": ["x", "y"], "b": [1, None]}
+
+
+def test_what_a_plan_reads_and_runs() -> None:
+    plan = near_dedup(PAGES, MinHash())
+    assert inputs(plan) == {"pages"}
+    assert [stage.name for stage in stages(plan)] == ["band_keys", "shared_keys", "near_dedup"]
+    assert explain(plan).splitlines()[0] == "attach verdicts"
+    assert "reduce by key: first = first(id), n = count(id)" in explain(plan)
