@@ -1,0 +1,166 @@
+"""The steps that make corpora, each a plan over the one before it."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from corpus.canonical import canonical_json
+from corpus.errors import ConfigError
+from corpus.flows import exact_dedup, from_splits, mapped, near_dedup, stored, url_dedup
+from corpus.manifest import Manifest, summed
+from corpus.plan import Attach, Group, Map, Plan, schema_of
+from corpus.shards import ShardWriter
+from corpus.stage import Stage
+from corpus.stages.extract import Extract
+from corpus.stages.holdout import HoldOut
+from corpus.stages.language import Language, LanguageFilter
+from corpus.stages.measure import Measure
+from corpus.stages.mix import Copies
+from corpus.stages.quota import FillQuota, Sizes
+from corpus.stages.text_filter import text_filter
+from corpus.stages.warc import WarcReader
+from corpus.storage import Folder
+from corpus.text.minhash import MinHash
+from corpus.text.mixing import Quota, quotas
+from pipelines.artifact import Built, Workshop
+from pipelines.engines.engine import StoredShard
+from pipelines.inputs import RawInputs
+from pipelines.measures import corpus_measures
+from pipelines.names import DEDUPED, EXTRACTED, HELDOUT, MIXTURE, PAGES
+from pipelines.recipe import Recipe, build_rules
+from pipelines.sections import MinHashDedup
+
+
+@dataclass(frozen=True)
+class CorpusStep:
+    """A corpus by its plan. `follows` is the part of the recipe that the plan was made from."""
+
+    name: str
+    inputs: tuple[str, ...]
+    follows: Mapping[str, Any]
+    make_plan: Callable[[Mapping[str, Manifest]], Plan]
+    max_fault_share: float
+    reject_samples: int
+    raw: RawInputs | None = None
+    kind: str = field(default="corpus", init=False)
+
+    def raw_inputs(self) -> Mapping[str, Any]:
+        """The archives by content."""
+        return {} if self.raw is None else {"files": self.raw.contents, "limit": self.raw.limit}
+
+    def recipe(self) -> Mapping[str, Any]:
+        """What it follows, and how many rejects keep their text."""
+        return {**self.follows, "reject_samples": self.reject_samples}
+
+    def plan(self, inputs: Mapping[str, Manifest]) -> Plan:
+        """The plan, made from the recipe and, for a mixture, from what there is to mix."""
+        return self.make_plan(inputs)
+
+    def build(self, shop: Workshop) -> Built:
+        """Runs the plan and gathers the commit records."""
+        plan = self.plan(shop.inputs)
+        writer = ShardWriter(shop.folder, shop.fingerprint, shop.lease, self.reject_samples, self.max_fault_share)
+        shards = shop.engine.run(plan, self._sources(shop), writer, shop.progress)
+        records = [record for number in shards if (record := writer.done(number)) is not None]
+        infos = tuple(info for info, _ in records)
+        tally = summed(t for _, tallies in records for t in tallies)
+        return Built(tally, infos, corpus_measures(shop.folder, infos))
+
+    def _sources(self, shop: Workshop) -> dict[str, Any]:
+        if self.raw is not None:
+            splits = self.raw.splits()
+            shop.folder.write("splits.json", canonical_json([split.listed() for split in splits]))
+            return {"splits": splits}
+        return {name: stored_shards(shop.place.folder(name).url, m) for name, m in shop.inputs.items()}
+
+
+def stored_shards(folder_url: str, manifest: Manifest) -> list[StoredShard]:
+    """The shards of a corpus, as its manifest names them."""
+    shards = []
+    for info in manifest.shards:
+        data = info.files["data"]
+        shards.append(StoredShard(info.shard, f"{folder_url}/{data.file}", data.rows or 0))
+    return shards
+
+
+def corpus_steps(recipe: Recipe, limit: int | None, memory: Folder) -> list[CorpusStep]:
+    """The steps from archives to a mixture that the recipe asks for, inputs first."""
+    wanted = recipe.corpus
+    reader = WarcReader(max_page_bytes=wanted.max_page_bytes)
+    sources = {name: source.paths for name, source in recipe.sources.items()}
+    raw = RawInputs(sources, wanted.split_bytes, limit, memory, reader)
+    extracted = from_splits([reader, Extract(tier=wanted.extract.tier), Language()])
+    pages = mapped(stored(EXTRACTED, schema_of(extracted)), page_stages(recipe))
+    deduped = stored(PAGES, schema_of(pages))
+    for method in wanted.dedup:
+        deduped = DEDUP[method.method](deduped, method)
+
+    def step(
+        name: str, inputs: tuple[str, ...], plan: PlanMaker, *sections: str, raw: RawInputs | None = None
+    ) -> CorpusStep:
+        follows = {section.rpartition(".")[2]: recipe.identity(section) for section in sections}
+        return CorpusStep(name, inputs, follows, plan, wanted.max_fault_share, wanted.reject_samples, raw)
+
+    steps = [
+        step(EXTRACTED, (), lambda _: extracted, "sources", "corpus.extract", "corpus.split_bytes", raw=raw),
+        step(PAGES, (EXTRACTED,), lambda _: pages, "corpus.language", "corpus.rules"),
+        step(DEDUPED, (PAGES,), lambda _: deduped, "corpus.dedup"),
+    ]
+    source = stored(DEDUPED, schema_of(deduped))
+    if wanted.holdout is not None:
+        held = Map(source, HoldOut(share=wanted.holdout.share, seed=recipe.seed, keep="heldout"))
+        steps.append(step(HELDOUT, (DEDUPED,), lambda _: held, "seed", "corpus.holdout"))
+    if recipe.mix is not None:
+        inputs = (DEDUPED,) if wanted.holdout is None else (DEDUPED, HELDOUT)
+        sections = ("seed", "corpus.holdout", "mix")
+        steps.append(step(MIXTURE, inputs, lambda found: mixture(recipe, source, found), *sections))
+    return steps
+
+
+PlanMaker = Callable[[Mapping[str, Manifest]], Plan]
+
+
+def page_stages(recipe: Recipe) -> list[Stage]:
+    """The judges of corpus/pages: language, then the rules in their order; lengths at the end."""
+    language = recipe.corpus.language
+    judges = [] if language is None else [LanguageFilter(keep=language.keep, min_score=language.min_score)]
+    rules = [
+        text_filter(entry.rule.rpartition(":")[2].lower(), rule)
+        for entry, rule in zip(recipe.corpus.rules, build_rules(recipe.corpus.rules), strict=True)
+    ]
+    return [*judges, *rules, Measure()]
+
+
+def _near(pages: Plan, method: Any) -> Plan:
+    assert isinstance(method, MinHashDedup)
+    return near_dedup(pages, MinHash(ngram=method.ngram, bands=method.bands, rows=method.rows))
+
+
+DEDUP: Mapping[str, Callable[[Plan, Any], Plan]] = {
+    "url": lambda pages, _: url_dedup(pages),
+    "exact": lambda pages, _: exact_dedup(pages),
+    "minhash": _near,
+}
+
+
+def mixture_quotas(recipe: Recipe, found: Mapping[str, Manifest]) -> dict[str, Quota]:
+    """What each source gives; ConfigError when one cannot fill its share."""
+    assert recipe.mix is not None
+    has = dict.fromkeys(recipe.sources, 0) | {s: n for s, (_, n) in found[DEDUPED].kept_by_source().items()}
+    held = found[HELDOUT].kept_by_source() if HELDOUT in found else {}
+    has = {source: n - held.get(source, (0, 0))[1] for source, n in has.items()}
+    try:
+        return quotas(has, recipe.mix.weights, recipe.mix.budget.bytes, recipe.mix.max_epochs)
+    except ValueError as error:
+        raise ConfigError(f"mix: {error}") from error
+
+
+def mixture(recipe: Recipe, deduped: Plan, found: Mapping[str, Manifest]) -> Plan:
+    """Training documents as often as their sources' quotas ask for."""
+    holdout = recipe.corpus.holdout
+    train = deduped
+    if holdout is not None:
+        train = Map(deduped, HoldOut(share=holdout.share, seed=recipe.seed, keep="train"))
+    wanted = tuple((source, quota.requested_bytes) for source, quota in mixture_quotas(recipe, found).items())
+    filled = Group(Map(train, Sizes()), FillQuota(quotas=wanted, seed=recipe.seed))
+    return Map(Attach(train, filled), Copies())

@@ -1,0 +1,229 @@
+"""Runs the artifact graph of a recipe: what is done stays, what changed is rebuilt with everything after it."""
+
+import subprocess
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any, Literal
+
+from corpus.canonical import canonical_json, fingerprint
+from corpus.errors import ConfigError, DriftError
+from corpus.lease import Lease
+from corpus.manifest import MANIFEST, Manifest
+from corpus.plan import described
+from corpus.storage import TEMPORARY, Folder
+from pipelines.artifact import DEV, Place, Step, Workshop
+from pipelines.engines.engine import Engine, Progress
+
+State = Literal["done", "would run", "drifted"]
+
+
+@dataclass(frozen=True)
+class Status:
+    """Where one artifact of the graph stands, and why."""
+
+    step: Step
+    state: State
+    why: str
+
+
+@dataclass(frozen=True)
+class Usage:
+    """What the work cost so far: CPU seconds of all processes, and the largest one's memory."""
+
+    cpu_seconds: float
+    peak_rss: int
+
+
+@dataclass(frozen=True)
+class Runner:
+    """Builds steps, in order, with one engine. `usage` reads the meter that run.json is written from."""
+
+    place: Place
+    engine: Engine
+    engine_name: str
+    workers: int
+    progress: Progress
+    usage: Callable[[], Usage]
+    told: Callable[[str], None]
+
+    def run(self, steps: Sequence[Step]) -> None:
+        """Every step that is not done, inputs first."""
+        for step in steps:
+            manifests = {name: self.place.need(name) for name in step.inputs}
+            wanted = identity(step, manifests, self.place.version)
+            found = self.place.manifest(step.name)
+            if found is not None and found.fingerprint == fingerprint(wanted):
+                folder = self.place.folder(step.name)
+                if leftovers(folder, found):
+                    tidy(folder, found, Lease.take(folder / "run"))
+                self.told(f"{step.name}@{self.place.version}: done already")
+                continue
+            if found is not None and self.place.version != DEV:
+                raise drift(found, wanted, self.place)
+            self._build(step, manifests, wanted)
+
+    def _build(self, step: Step, manifests: Mapping[str, Manifest], wanted: Mapping[str, Any]) -> None:
+        folder = self.place.folder(step.name)
+        lease = Lease.take(folder / "run")
+        if step.kind != "corpus":  # its files have fixed names: what the old manifest says of them ends now
+            folder.remove(MANIFEST)
+        digest = fingerprint(wanted)
+        with self._recorded(folder) as costs:
+            shop = Workshop(self.place, folder, digest, lease, manifests, self.engine, self.progress)
+            built = dict(vars(step.build(shop)))
+            costs.update(built.pop("costs"))
+        manifest = Manifest(name=step.name, version=self.place.version, fingerprint=digest, **wanted, **built)
+        lease.check()
+        folder.write(MANIFEST, manifest.to_json())
+        tidy(folder, manifest, lease)
+        self.told(f"{step.name}@{self.place.version}: {summary(manifest)}")
+
+    @contextmanager
+    def _recorded(self, folder: Folder) -> Iterator[dict[str, Any]]:
+        """Writes run.json for the work inside, with what the block adds to it."""
+        started, clock, before = datetime.now(UTC), time.monotonic(), self.usage()
+        more: dict[str, Any] = {}
+        yield more
+        after = self.usage()
+        record = {
+            "commit": commit(),
+            "engine": self.engine_name,
+            "started": started.isoformat(timespec="seconds"),
+            "seconds": round(time.monotonic() - clock, 3),
+            "workers": self.workers,
+            "cpu_seconds": round(after.cpu_seconds - before.cpu_seconds, 3),
+            "peak_rss": after.peak_rss,
+            **more,
+        }
+        folder.write("run.json", canonical_json(record))
+
+
+def identity(step: Step, manifests: Mapping[str, Manifest], version: str) -> dict[str, Any]:
+    """All that decides what a step makes; its fingerprint is the artifact's."""
+    plan = step.plan(manifests)
+    inputs = {f"{name}@{version}": manifest.fingerprint for name, manifest in manifests.items()}
+    return {
+        "kind": step.kind,
+        "recipe": dict(step.recipe()),
+        "inputs": inputs | dict(step.raw_inputs()),
+        "plan": None if plan is None else described(plan),
+    }
+
+
+def statuses(steps: Sequence[Step], place: Place) -> list[Status]:
+    """What is done and what would run, without running anything."""
+    result: list[Status] = []
+    stale: set[str] = set()
+    for step in steps:
+        late = [name for name in step.inputs if name in stale]
+        found = place.manifest(step.name)
+        if late:
+            state, why = _status(found, place), f"after {', '.join(late)}"
+        else:
+            wanted = identity(step, {name: place.need(name) for name in step.inputs}, place.version)
+            if found is not None and found.fingerprint == fingerprint(wanted):
+                result.append(Status(step, "done", summary(found)))
+                continue
+            changes = [] if found is None else list(differences(found, wanted))
+            state, why = _status(found, place), "; ".join(changes[:3]) or "not made yet"
+        stale.add(step.name)
+        result.append(Status(step, state, why))
+    return result
+
+
+def _status(found: Manifest | None, place: Place) -> State:
+    return "drifted" if found is not None and place.version != DEV else "would run"
+
+
+def chosen(steps: Sequence[Step], only: str | None) -> list[Step]:
+    """The steps up to one artifact: itself and whatever it is made from; all of them without one."""
+    if only is None:
+        return list(steps)
+    named = {step.name: step for step in steps}
+    if only not in named:
+        raise ConfigError(f"--only {only}: this recipe makes {', '.join(named)}")
+    wanted, open_ = {only}, [only]
+    while open_:
+        new = set(named[open_.pop()].inputs) - wanted
+        wanted |= new
+        open_ += new
+    return [step for step in steps if step.name in wanted]
+
+
+def drift(found: Manifest, wanted: Mapping[str, Any], place: Place) -> DriftError:
+    """The error for a released version that the recipe no longer makes."""
+    changes = "; ".join(differences(found, wanted))
+    return DriftError(
+        f"{found.name}@{place.version} is released and was made otherwise: {changes}. Take the recipe back to what it "
+        f"was, or build under another name with --version"
+    )
+
+
+def differences(found: Manifest, wanted: Mapping[str, Any]) -> Iterator[str]:
+    """What differs, field by field: "recipe.language.min_score: 0.65 -> 0.5"."""
+    parts = ("recipe", "inputs", "kind", "plan")  # what a person wrote comes first
+    old = dict(_leaves({part: getattr(found, part) for part in parts}))
+    new = dict(_leaves({part: wanted[part] for part in parts}))
+    for path in sorted(old.keys() | new.keys(), key=lambda path: (parts.index(path.partition(".")[0]), path)):
+        if old.get(path) != new.get(path):
+            yield f"{path}: {old.get(path, 'absent')} -> {new.get(path, 'absent')}"
+
+
+def _leaves(value: Any, path: str = "") -> Iterator[tuple[str, Any]]:
+    if isinstance(value, Mapping) and value:
+        for key, item in value.items():
+            yield from _leaves(item, f"{path}.{key}" if path else str(key))
+    elif isinstance(value, list | tuple) and value:
+        for at, item in enumerate(value):
+            yield from _leaves(item, f"{path}.{at}")
+    else:
+        yield path, value
+
+
+def leftovers(folder: Folder, manifest: Manifest) -> list[Folder | tuple[Folder, str]]:
+    """What an artifact's folder holds that its manifest does not name, of killed tries and of what was built before:
+    commit records first, for a record must not outlive its files."""
+    named = {info.file for shard in manifest.shards for info in shard.files.values()}
+    commits = folder / "commits"
+    current = manifest.fingerprint[:16]
+    found: list[Folder | tuple[Folder, str]] = [
+        commits / name for name in commits.names("directory") if name != current
+    ]
+    for part in sorted({file.rpartition("/")[0] for file in named} - {""}):
+        found += [(folder / part, name) for name in (folder / part).names() if f"{part}/{name}" not in named]
+    for place in (folder, folder / "run", commits / current):
+        found += [(place, name) for name in place.names() if name.startswith(TEMPORARY)]
+    return found
+
+
+def tidy(folder: Folder, manifest: Manifest, lease: Lease) -> None:
+    """Takes the leftovers away; LeaseError when they may be the work of a newer run."""
+    lease.check()
+    for left in leftovers(folder, manifest):
+        if isinstance(left, Folder):
+            left.discard()
+        else:
+            left[0].remove(left[1])
+
+
+def summary(manifest: Manifest) -> str:
+    """One line on what an artifact holds."""
+    if manifest.tally:
+        return f"{manifest.kept:,} of {manifest.read:,} documents kept, {manifest.kept_bytes:,} bytes of text"
+    return ", ".join(f"{key} {value:,}" for key, value in manifest.measures.items() if isinstance(value, int))
+
+
+def commit() -> str | None:
+    """The project's commit, where it runs from a checkout with git at hand."""
+    try:
+        here = Path(__file__).parent
+        done = subprocess.run(
+            ["git", "rev-parse", "HEAD"], cwd=here, capture_output=True, text=True, timeout=10, check=True
+        )
+    except (OSError, subprocess.SubprocessError):
+        return None
+    return done.stdout.strip()
