@@ -25,7 +25,7 @@ class TrainingConfig:
     batch_rows: int = 16
     optimizer: Literal["muon", "adamw"] = "muon"
     learning_rate: float = 0.01
-    embedding_learning_rate: float = 0.005
+    embedding_learning_rate: float = 0.015
     warmup_share: float = 0.05
     schedule: Literal["cosine", "wsd"] = "cosine"
     decay_share: float = 0.4  # of "wsd": how long the rate falls to 0 at the end

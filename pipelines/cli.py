@@ -1,0 +1,143 @@
+"""The command line. Every command only reads its arguments and calls what does the work."""
+
+import sys
+import traceback
+from typing import Annotated
+
+import typer
+
+from corpus.errors import ConfigError, MillstreamError
+
+STOPPED = 130
+"""What typer returns after Ctrl-C."""
+
+app = typer.Typer(
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    rich_markup_mode="markdown",
+    help="From web archives to a clean corpus, a vocabulary, token shards, a trained model and a report.",
+    epilog="Start with: `millstream run demo` · An error is one line; `--debug` anywhere shows where it came from. "
+    "Exit codes: 1 the machine (a full disk), 2 what was asked for, 3 the data, 4 a measure outside its bound",
+)
+
+RecipeName = Annotated[str, typer.Argument(help="A shipped recipe's name, or a .yaml file's path.", metavar="RECIPE")]
+Root = Annotated[str | None, typer.Option(help="Folder of all that a run makes. Default: runs/RECIPE.", metavar="DIR")]
+RunRoot = Annotated[str | None, typer.Option(help="The run's folder. Default: the latest in runs/.", metavar="DIR")]
+Sets = Annotated[
+    list[str] | None,
+    typer.Option("--set", help="dotted.path=value over the recipe; the value is YAML.", metavar="PATH=VALUE"),
+]
+Limit = Annotated[int | None, typer.Option(min=1, help="Only the first N records of the input.", metavar="N")]
+Only = Annotated[str | None, typer.Option(help="Only this artifact and what it is made from.", metavar="NAME")]
+Version = Annotated[str, typer.Option(help="dev is rebuilt when the recipe changes; any other is released for good.")]
+
+
+@app.command(
+    epilog="Examples: `millstream run demo` · `millstream run c4_en --set 'sources.web.paths=[\"/data/*.warc.gz\"]' "
+    "--workers 8` · `millstream run demo --limit 50 --only corpus/deduped --root /tmp/try`"
+)
+def run(
+    recipe: RecipeName,
+    root: Root = None,
+    engine: Annotated[str, typer.Option(help="local: a pool of processes on this machine.")] = "local",
+    workers: Annotated[int | None, typer.Option(min=1, help="Processes. Default: the machine's cores.")] = None,
+    limit: Limit = None,
+    sets: Sets = None,
+    only: Only = None,
+    version: Version = "dev",
+) -> None:
+    """Build what a recipe asks for; what is done already stays. Kill it at any time: the next run goes on."""
+    from pipelines import commands
+
+    commands.run(recipe, root, engine, workers, limit, sets or [], only, version)
+
+
+@app.command(epilog="Example: `millstream plan demo --set corpus.language.min_score=0.5`")
+def plan(
+    recipe: RecipeName,
+    root: Root = None,
+    limit: Limit = None,
+    sets: Sets = None,
+    only: Only = None,
+    version: Version = "dev",
+) -> None:
+    """Show the artifact graph, the columns, what is done and what would run. Nothing is run."""
+    from pipelines import commands
+
+    commands.plan(recipe, root, limit, sets or [], only, version)
+
+
+@app.command(epilog="Example: `millstream init c4_en > my_corpus.yaml`")
+def init(name: Annotated[str, typer.Argument(help="A shipped recipe's name.", metavar="NAME")]) -> None:
+    """Print a shipped recipe, to start one's own from."""
+    from pipelines.recipe import text_of
+
+    typer.echo(text_of(name), nl=False)
+
+
+@app.command(epilog="Example: `millstream show corpus/pages`")
+def show(
+    name: Annotated[str, typer.Argument(help="An artifact: corpus/pages, vocab/main, ...", metavar="NAME")],
+    root: RunRoot = None,
+    json: Annotated[bool, typer.Option("--json", help="The manifest as it is stored.")] = False,
+) -> None:
+    """Show an artifact's manifest as a person reads it."""
+    from pipelines import commands
+
+    commands.show(name, root, json)
+
+
+@app.command(epilog="Examples: `millstream verify` · `millstream verify corpus/deduped --root runs/demo`")
+def verify(
+    name: Annotated[str | None, typer.Argument(help="One artifact. Default: all of the run.", metavar="[NAME]")] = None,
+    root: RunRoot = None,
+) -> None:
+    """Hash every shard again and check the laws. Exit code 3 on any difference."""
+    from pipelines import commands
+
+    commands.verify(name, root)
+
+
+@app.command(epilog="Example: `millstream explain https://www.debian.org/doc/`")
+def explain(
+    document: Annotated[str, typer.Argument(help="A page's URL, or a document's id.", metavar="URL|ID")],
+    root: RunRoot = None,
+) -> None:
+    """Tell the life of one document: where it was read, what each stage said, where its tokens are."""
+    from pipelines import commands
+
+    commands.explain(document, root)
+
+
+@app.command(epilog="Example: `millstream report --root runs/demo`")
+def report(root: RunRoot = None) -> None:
+    """Write report.html again, from the manifests."""
+    from pipelines import commands
+
+    commands.report(root)
+
+
+def main() -> None:
+    """The `millstream` command: errors are one line; `--debug` shows where they came from."""
+    arguments = [word for word in sys.argv[1:] if word != "--debug"]
+    try:
+        code = app(arguments or ["--help"], prog_name="millstream", standalone_mode=False)
+    except Exception as error:
+        if "--debug" in sys.argv:
+            traceback.print_exc()
+        line, code = _told(error)
+        print(" ".join(line.split()), file=sys.stderr)
+    if code == STOPPED:
+        print("millstream: stopped; what was finished is kept, run again to go on", file=sys.stderr)
+    sys.exit(code)
+
+
+def _told(error: Exception) -> tuple[str, int]:
+    """What to say of an error, and the exit code."""
+    if isinstance(error, MillstreamError):
+        return f"millstream: {error}", error.exit_code
+    if said := getattr(error, "format_message", None):  # a misused command line; typer exports no class for these
+        context = getattr(error, "ctx", None)
+        command = context.command_path if context else "millstream"
+        return f"{command}: {said()} See: {command} --help", ConfigError.exit_code
+    return f"millstream: {type(error).__name__}: {error}. Nobody foresaw this; --debug shows where it came from", 1

@@ -1,0 +1,109 @@
+"""A run's folder: what was asked for, which artifacts it has, and the pieces that work on it."""
+
+import json
+import os
+import resource
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from rich.console import Console
+
+from corpus.canonical import canonical_json
+from corpus.errors import ConfigError
+from corpus.storage import Folder
+from pipelines.artifact import Place, Step, changed_inputs, made_from
+from pipelines.display import Display
+from pipelines.engines.local import LocalEngine
+from pipelines.engines.pool import Pool
+from pipelines.recipe import Recipe
+from pipelines.runner import Runner, Usage
+from pipelines.steps import steps_of
+from pipelines.wording import listed, nearest
+
+RUNS = Path("runs")
+RECORD = "recipe.json"
+SCRATCH = ".scratch"
+ENGINES = ("local",)
+
+
+@dataclass(frozen=True)
+class Run:
+    """A run that was asked for earlier: its place, and the artifacts that its recipe asks for, inputs first."""
+
+    name: str
+    place: Place
+    asked: tuple[str, ...]
+
+    @property
+    def made(self) -> tuple[str, ...]:
+        """The artifacts that there are."""
+        return tuple(name for name in self.asked if self.place.manifest(name) is not None)
+
+    @property
+    def current(self) -> tuple[str, ...]:
+        """Those made from what lies beside them now: a run that was cut short, or `--only`, leaves older ones."""
+        found: list[str] = []
+        for name in self.made:
+            manifest = self.place.need(name)
+            if not changed_inputs(self.place, manifest) and {source for source, _ in made_from(manifest)} <= set(found):
+                found.append(name)
+        return tuple(found)
+
+    def known(self, name: str) -> str:
+        """The name; ConfigError when the run's recipe asks for no such artifact."""
+        if name in self.asked:
+            return name
+        raise ConfigError(f"no artifact {name}{nearest(name, self.asked) or ';'} this run has {listed(self.asked)}")
+
+
+def steps_in(recipe: Recipe, root: Folder, limit: int | None) -> list[Step]:
+    """The artifact graph of a recipe, inputs first."""
+    return steps_of(recipe, limit, root)
+
+
+def remember(place: Place, recipe: Recipe, steps: Sequence[Step]) -> None:
+    """Notes in the run's folder what was asked for, so that `show`, `verify` and `report` need no recipe."""
+    record = {
+        "name": recipe.name,
+        "version": place.version,
+        "recipe": recipe.identity(),
+        "artifacts": [step.name for step in steps],
+    }
+    place.root.write(RECORD, canonical_json(record))
+
+
+def recall(root: str | None) -> Run:
+    """The run in a folder, or the one in runs/ that was asked for last; ConfigError when there is none."""
+    folder = Folder(root) if root else _latest()
+    if not folder.exists(RECORD):
+        raise ConfigError(f"{folder.url} holds no run; make one with `millstream run RECIPE`, or name it with --root")
+    record = json.loads(folder.read(RECORD))
+    return Run(record["name"], Place(folder, record["version"]), tuple(record["artifacts"]))
+
+
+def _latest() -> Folder:
+    records = sorted(RUNS.glob(f"*/{RECORD}"), key=lambda path: path.stat().st_mtime)
+    if not records:
+        raise ConfigError("there is no run in runs/; make one with `millstream run RECIPE`, or name it with --root")
+    return Folder(str(records[-1].parent))
+
+
+@contextmanager
+def working(place: Place, engine: str, workers: int | None, console: Console) -> Iterator[Runner]:
+    """A runner with its pool and display, for as long as the block lasts."""
+    if engine not in ENGINES:
+        raise ConfigError(f"--engine {engine}: engines here: {', '.join(ENGINES)}")
+    n_workers = workers or len(os.sched_getaffinity(0))
+    scratch = (place.root.local or Path("runs")) / SCRATCH
+    with Pool(n_workers) as pool, Display(console) as display:
+        local = LocalEngine(pool, scratch)
+        yield Runner(place, local, engine, n_workers, display.progress, lambda: _usage(pool), display.told)
+
+
+def _usage(pool: Pool) -> Usage:
+    """The meter of this process and of the pool's workers."""
+    own = resource.getrusage(resource.RUSAGE_SELF)
+    cpu_seconds = own.ru_utime + own.ru_stime + pool.cpu_seconds
+    return Usage(cpu_seconds, max(own.ru_maxrss * 1024, pool.peak_rss))

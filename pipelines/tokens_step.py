@@ -1,0 +1,103 @@
+"""The step that encodes the mixture into token shards."""
+
+import json
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any, ClassVar
+
+import pyarrow as pa
+
+from corpus.canonical import canonical_json
+from corpus.errors import ConfigError
+from corpus.manifest import Manifest, ShardInfo, shard_from
+from corpus.parquet import read_batches
+from corpus.storage import Folder
+from pipelines.artifact import Built, Workshop
+from pipelines.corpus_steps import stored_shards
+from pipelines.engines.engine import StoredShard
+from pipelines.names import MIXTURE, TOKENS, VOCAB
+from pipelines.recipe import Recipe
+from tokenizer import vocab
+from tokenizer.pack import Packed
+from tokenizer.shard import TokenShard, write_shard
+
+
+@dataclass(frozen=True)
+class TokensStep:
+    """One part per shard of the mixture, in Megatron's layout, and the record of its packing into rows."""
+
+    asked: Recipe
+    name: ClassVar[str] = TOKENS
+    kind: ClassVar[str] = "tokens"
+    inputs: ClassVar[tuple[str, ...]] = (MIXTURE, VOCAB)
+    version: ClassVar[int] = 1
+
+    def raw_inputs(self) -> Mapping[str, Any]:
+        """Nothing from outside."""
+        return {}
+
+    def recipe(self) -> Mapping[str, Any]:
+        """The row length, for the packing record."""
+        return {"row_len": self._row_len, "step_version": self.version}
+
+    @property
+    def _row_len(self) -> int:
+        return self.asked.training.context if self.asked.training else 1024
+
+    def plan(self, inputs: Mapping[str, Manifest]) -> None:
+        """None: it is no corpus."""
+
+    def build(self, shop: Workshop) -> Built:
+        """Encodes part after part; parts that an earlier try has committed are used."""
+        folder = local_folder(shop.folder)
+        trained = vocab.load(shop.place.folder(VOCAB))
+        sources = stored_shards(shop.place.folder(MIXTURE).url, shop.inputs[MIXTURE])
+        infos, documents = [], 0
+        for done, source in enumerate(sources):
+            shop.progress("tokens", done, len(sources), documents)
+            infos.append(_part(shop, trained, source))
+            documents += source.rows
+        shop.progress("tokens", len(sources), len(sources), documents)
+        parts = [TokenShard.open(folder, source.shard, trained.size) for source in sources]
+        packed = Packed(parts, self._row_len).record()
+        shop.folder.write("pack.json", canonical_json(packed))
+        described = {"vocab_digest": trained.digest, "vocab_size": trained.size, "eod_id": trained.eod_id}
+        dtype = str(parts[0].tokens.dtype) if parts else "none"
+        counts = {"n_documents": documents, "tokens_by_source": tokens_by_source(parts)}
+        return Built(shards=tuple(infos), measures={**packed, **described, "dtype": dtype, **counts})
+
+
+def tokens_by_source(parts: Sequence[TokenShard]) -> dict[str, int]:
+    """Tokens, ends of documents included, by the source of their document."""
+    counts: Counter[str] = Counter()
+    for part in parts:
+        sums = part.origins.group_by("source", use_threads=False).aggregate([("n_tokens", "sum")])
+        counts.update(dict(zip(sums["source"].to_pylist(), sums["n_tokens_sum"].to_pylist(), strict=True)))
+    return dict(sorted(counts.items()))
+
+
+def _part(shop: Workshop, trained: vocab.Vocab, source: StoredShard) -> ShardInfo:
+    """One part, with a commit record of this build beside it."""
+    commits, record = shop.folder / "commits" / shop.fingerprint[:16], f"{source.shard:05d}.json"
+    if commits.exists(record):
+        return shard_from(json.loads(commits.read(record)))
+
+    def encoded() -> Iterator[tuple[pa.RecordBatch, Any]]:
+        for batch in read_batches(source.path, ["id", "source", "url", "copy", "text"]):
+            yield batch, trained.encode_batch(batch.column("text").to_pylist())
+
+    shop.lease.check()
+    written = write_shard(shop.folder, source.shard, encoded(), vocab_size=trained.size, eod_id=trained.eod_id)
+    info = ShardInfo(source.shard, {file.file.partition(".")[2]: file for file in written.files})
+    shop.lease.check()
+    commits.create(record, canonical_json(asdict(info)))
+    return info
+
+
+def local_folder(folder: Folder) -> Path:
+    """The folder on a local disk; ConfigError where it is on another store, for token shards are memory-mapped."""
+    if folder.local is None:
+        raise ConfigError(f"{folder.url}: from the token shards on, --root must be on a local disk")
+    return folder.local

@@ -1,0 +1,173 @@
+"""The step that trains a model on the token shards and measures it on documents that it never saw."""
+
+import os
+import shutil
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, ClassVar
+
+import numpy as np
+
+from corpus.manifest import FileInfo, Manifest, ShardInfo
+from corpus.parquet import read_batches
+from corpus.storage import sha256_of
+from pipelines.artifact import Built, Workshop
+from pipelines.corpus_steps import stored_shards
+from pipelines.names import CHECKPOINT, HELDOUT, TOKENS, VOCAB
+from pipelines.recipe import Recipe
+from pipelines.tokens_step import local_folder
+from tokenizer import vocab
+from tokenizer.bigram import Bigram
+from tokenizer.pack import Packed
+from tokenizer.shard import TokenShard
+
+MARKER = "training.fingerprint"
+FINAL = ("model.safetensors", "config.json")
+RUN_ONLY = ("seconds", "tokens_per_second", "precision", "threads")
+"""Measures that say how it was run; they stand in run.json, for the manifest must not depend on them."""
+PROMPT_WORDS = 8
+SAMPLE_TOKENS = 64
+
+
+@dataclass(frozen=True)
+class TrainingStep:
+    """Weights in safetensors with their config; checkpoints beside them to go on from after a crash."""
+
+    asked: Recipe
+    name: ClassVar[str] = CHECKPOINT
+    kind: ClassVar[str] = "checkpoint"
+    version: ClassVar[int] = 1
+
+    @property
+    def inputs(self) -> tuple[str, ...]:
+        """Token shards, their vocabulary, and what was held out, if anything was."""
+        return (VOCAB, TOKENS, HELDOUT) if self.asked.corpus.holdout else (VOCAB, TOKENS)
+
+    def raw_inputs(self) -> Mapping[str, Any]:
+        """Nothing from outside."""
+        return {}
+
+    def recipe(self) -> Mapping[str, Any]:
+        """What the trainer will do, its own defaults included."""
+        assert self.asked.tokenizer is not None
+        config = training_config(self.asked, self.asked.tokenizer.vocab_size)
+        return {"training": config.identity(), "step_version": self.version}
+
+    def plan(self, inputs: Mapping[str, Manifest]) -> None:
+        """None: it is no corpus."""
+
+    def build(self, shop: Workshop) -> Built:
+        """Trains, or goes on training from the last whole checkpoint of this very build; then measures."""
+        # threads that wait for each other sleep; spinning, they take four times as long beside any other process
+        os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
+        from training.fit import fit
+
+        folder = local_folder(shop.folder)
+        forget_other_builds(folder, shop.fingerprint)
+        trained_vocab = vocab.load(shop.place.folder(VOCAB))
+        shards = token_shards(shop, trained_vocab.size)
+        config = training_config(self.asked, trained_vocab.size)
+        documents = held_out_documents(shop)
+
+        def told(step: int, loss: float, tokens_per_second: float) -> None:
+            n_tokens = step * config.batch_rows * config.model.context
+            shop.progress("training", step, config.steps, n_tokens, "tokens", f"loss {loss:.3f}")
+
+        rows = Packed(shards, config.model.context)
+        data = shop.inputs[TOKENS].fingerprint
+        found = fit(config, rows, data, trained_vocab, folder, held_out=_scored(documents), on_progress=told)
+        costs = {key: found.pop(key) for key in RUN_ONLY if key in found}
+        baselines = {"held_out_bigram": bigram_measures(shards, trained_vocab, documents)} if documents else {}
+        samples = {"samples": written(folder, trained_vocab, documents, self.asked.seed)}
+        return Built(shards=(_files(folder),), measures={**found, **baselines, **samples}, costs=costs)
+
+
+def training_config(recipe: Recipe, vocab_size: int) -> Any:
+    """The trainer's configuration for the recipe's training section."""
+    from training.config import TrainingConfig
+    from training.spec import preset
+
+    asked = recipe.training
+    assert asked is not None
+    fields = asked.model_dump(exclude={"model", "context"}, exclude_none=True)
+    return TrainingConfig(
+        model=preset(asked.model, vocab=vocab_size, context=asked.context), seed=recipe.seed, **fields
+    )
+
+
+def forget_other_builds(folder: Path, fingerprint: str) -> None:
+    """Takes away checkpoints and logs of another recipe or data: only this build's may be gone on from."""
+    marker = folder / MARKER
+    if marker.exists() and marker.read_text() == fingerprint:
+        return
+    for name in ("checkpoints", "logs"):
+        shutil.rmtree(folder / name, ignore_errors=True)
+    for name in ("metrics.csv", *FINAL):
+        (folder / name).unlink(missing_ok=True)
+    folder.mkdir(parents=True, exist_ok=True)
+    marker.write_text(fingerprint)
+
+
+def token_shards(shop: Workshop, vocab_size: int) -> list[TokenShard]:
+    """The token shards that the manifest names, memory-mapped."""
+    folder = local_folder(shop.place.folder(TOKENS))
+    return [TokenShard.open(folder, info.shard, vocab_size) for info in shop.inputs[TOKENS].shards]
+
+
+def held_out_documents(shop: Workshop) -> list[tuple[str, str]]:
+    """(text, language) of what was held out, in order; empty where nothing was."""
+    if HELDOUT not in shop.inputs:
+        return []
+    return [
+        (text, lang or "unknown")
+        for shard in stored_shards(shop.place.folder(HELDOUT).url, shop.inputs[HELDOUT])
+        for batch in read_batches(shard.path, ["text", "lang"])
+        for text, lang in zip(batch.column("text").to_pylist(), batch.column("lang").to_pylist(), strict=True)
+    ]
+
+
+def _scored(documents: Sequence[tuple[str, str]]) -> list[Any]:
+    from training.evaluation.perplexity import HeldOut
+
+    return [HeldOut(text, lang) for text, lang in documents]
+
+
+def bigram_measures(
+    shards: Sequence[TokenShard], trained: vocab.Vocab, documents: Sequence[tuple[str, str]]
+) -> dict[str, Any]:
+    """Bits per byte of an interpolated bigram of the same training tokens on the same documents."""
+    from training.evaluation.perplexity import Bits
+
+    bigram = Bigram.fit((shard.tokens for shard in shards), trained.size)
+    tokens = trained.encode_batch([text for text, _ in documents])
+    bits = tuple(bigram.bits(np.concatenate([[trained.eod_id], ids])) for ids in tokens)
+    sizes = tuple(len(text.encode()) for text, _ in documents)
+    return Bits(domains=tuple(lang for _, lang in documents), bits=bits, n_bytes=sizes).measures()
+
+
+def written(
+    folder: Path, trained: vocab.Vocab, documents: Sequence[tuple[str, str]], seed: int
+) -> list[dict[str, str]]:
+    """What the model writes after the first words of a held-out document of each language."""
+    from training import weights
+    from training.evaluation.sample import sample
+
+    model = weights.load(folder)
+    prompts = {lang: " ".join(text.split()[:PROMPT_WORDS]) for text, lang in reversed(documents)} or {"any": ""}
+    return [
+        {
+            "language": lang,
+            "prompt": prompt,
+            "text": sample(model, trained, prompt, max_tokens=SAMPLE_TOKENS, seed=seed),
+        }
+        for lang, prompt in sorted(prompts.items())
+    ]
+
+
+def _files(folder: Path) -> ShardInfo:
+    infos = {}
+    for name in FINAL:
+        path = folder / name
+        infos[name.partition(".")[0]] = FileInfo(name, path.stat().st_size, sha256_of(path))
+    return ShardInfo(0, infos)

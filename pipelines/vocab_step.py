@@ -1,0 +1,74 @@
+"""The step that trains a vocabulary on the planned mixture."""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from itertools import chain
+from typing import Any, ClassVar
+
+import pyarrow as pa
+
+from corpus.manifest import Manifest, ShardInfo
+from corpus.parquet import read_batches
+from pipelines.artifact import Built, Workshop
+from pipelines.corpus_steps import stored_shards
+from pipelines.names import MIXTURE, VOCAB
+from pipelines.recipe import Recipe
+from tokenizer import measure, vocab
+
+MEASURED_TEXTS = 64
+"""Per shard and language, for the measures: enough for two digits."""
+
+
+@dataclass(frozen=True)
+class VocabStep:
+    """`tokenizer.json`, trained on every text of the mixture as often as the mixture holds it."""
+
+    asked: Recipe
+    name: ClassVar[str] = VOCAB
+    kind: ClassVar[str] = "vocabulary"
+    inputs: ClassVar[tuple[str, ...]] = (MIXTURE,)
+    version: ClassVar[int] = 1
+
+    def raw_inputs(self) -> Mapping[str, Any]:
+        """Nothing from outside."""
+        return {}
+
+    def recipe(self) -> Mapping[str, Any]:
+        """The tokenizer section."""
+        return {"tokenizer": self.asked.identity("tokenizer"), "step_version": self.version}
+
+    def plan(self, inputs: Mapping[str, Manifest]) -> None:
+        """None: it is no corpus."""
+
+    def build(self, shop: Workshop) -> Built:
+        """Trains, saves and measures."""
+        assert self.asked.tokenizer is not None
+        size = self.asked.tokenizer.vocab_size
+        shop.progress("vocabulary", 0, 1, 0)
+        texts = (t for batch in mixture_batches(shop) for t in batch.column("text").to_pylist())
+        files = vocab.save(vocab.train_bpe_bytes(texts, size), shop.folder)
+        trained = vocab.load(shop.folder)
+        shop.progress("vocabulary", 1, 1, 0)
+        info = ShardInfo(0, {info.file.partition(".")[0]: info for info in files})
+        measures = {"vocab_size": trained.size, "asked_size": size, "digest": trained.digest}
+        return Built(shards=(info,), measures=measures | {"by_language": _by_language(shop, trained)})
+
+
+def _by_language(shop: Workshop, trained: vocab.Vocab) -> dict[str, Any]:
+    """The measures on the first texts of each language in every shard, and on all of these together."""
+    counts: dict[str, measure.TextCounts] = {}
+    for shard in stored_shards(shop.place.folder(MIXTURE).url, shop.inputs[MIXTURE]):
+        texts: dict[str, list[str]] = {}
+        for batch in read_batches(shard.path, ["text", "lang"]):
+            for text, lang in zip(batch.column("text").to_pylist(), batch.column("lang").to_pylist(), strict=True):
+                if len(found := texts.setdefault(lang or "unknown", [])) < MEASURED_TEXTS:
+                    found.append(text)
+        for lang, found in texts.items():
+            counts[lang] = counts.get(lang, measure.TextCounts.none(trained.size)) + measure.count(trained, found)
+    return measure.by_language(trained, counts)
+
+
+def mixture_batches(shop: Workshop) -> Iterator[pa.RecordBatch]:
+    """The mixture's documents, shard by shard, in order."""
+    shards = stored_shards(shop.place.folder(MIXTURE).url, shop.inputs[MIXTURE])
+    return chain.from_iterable(read_batches(shard.path) for shard in shards)

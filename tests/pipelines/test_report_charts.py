@@ -1,0 +1,124 @@
+"""The report's charts: text that stays text, colours of the page, the same bytes each time."""
+
+from collections.abc import Callable
+from xml.etree import ElementTree
+
+import matplotlib as mpl
+import pytest
+
+from pipelines.report import charts, wording
+from pipelines.report.corpora import Clusters, Comparison, Hosts, Lengths
+from pipelines.report.drawing import label
+from pipelines.report.funnel import Level
+from pipelines.report.learning import Cost, Curve
+
+HOSTS = Hosts(
+    label="corpus/pages@dev", n_hosts=3, rows=(("$\\frac{a}{$.example", 5), ("<b>&amp;</b>", 2), ("電.jp", 1))
+)
+LANGUAGES = Comparison(labels=("a@dev", "b@dev"), rows=(("en", (10, 5)), ("de", (3, 0))))
+LENGTHS = (Lengths(label="a@dev", documents={3: 1, 9: 20}), Lengths(label="b@dev", documents={9: 12}))
+CLUSTERS = Clusters(label="a@dev", stage="near_dedup", n_clusters=3, sizes=dict.fromkeys(range(2, 30), 1), largest=())
+CURVE = Curve(label="c@dev", steps=(1, 2, 3), losses=(9.0, 8.0, 7.0), rates=(0.0, 1e-3, 5e-4), tokens=(10, 20, 30))
+LEVELS = (
+    Level(name="records read", documents=1200, lost=0, size_bytes=None, lost_bytes=None),
+    Level(name="c4", documents=1000, lost=200, size_bytes=5000, lost_bytes=700),
+)
+COST = Cost(
+    label="corpus/pages@dev", started="2026-11-20T08:30:00+00:00", engine="local", workers=1, seconds=2.0,
+    cpu_seconds=1.5, peak_rss=1, documents=10, commit=None, more=(),
+)  # fmt: skip
+
+DRAWN: dict[str, Callable[[], str]] = {
+    "funnel": lambda: charts.funnel(LEVELS),
+    "hosts": lambda: charts.hosts(HOSTS),
+    "languages": lambda: charts.languages(LANGUAGES, "b@dev"),
+    "lengths": lambda: charts.lengths(LENGTHS),
+    "sizes": lambda: charts.sizes(CLUSTERS),
+    "training": lambda: charts.training(CURVE),
+    "bits": lambda: charts.bits([("trained", 1.5), ("bigram", 2.5)]),
+    "costs": lambda: charts.costs([COST]),
+}
+
+
+def texts(svg: str) -> list[str]:
+    return [element.text or "" for element in ElementTree.fromstring(svg).iter("text")]
+
+
+@pytest.mark.parametrize("name", DRAWN)
+def test_a_chart_is_the_same_each_time_and_has_the_page_s_colours_only(name: str) -> None:
+    svg = DRAWN[name]()
+    assert svg == DRAWN[name]()
+    root = ElementTree.fromstring(svg)
+    styles = " ".join(element.get("style", "") for element in root.iter())
+    assert "var(--" in styles
+    assert "#" not in styles.replace("url(#", "")
+    assert not {element.tag for element in root.iter()} - {
+        "svg",
+        "g",
+        "path",
+        "text",
+        "defs",
+        "use",
+        "clipPath",
+        "rect",
+    }
+
+
+def test_labels_are_shown_as_they_are() -> None:
+    """No mathematics, no markup, letters that matplotlib's font lacks."""
+    assert {"$\\frac{a}{$.example", "<b>&amp;</b>", "電.jp", "5", "2", "1"} == set(texts(charts.hosts(HOSTS)))
+
+
+def test_the_funnel_says_what_is_left_and_what_was_lost() -> None:
+    assert {"1,200", "1,000   −200", "5.00 kB   −700 B"} <= set(texts(charts.funnel(LEVELS)))
+
+
+def test_sizes_beyond_the_first_are_added_up() -> None:
+    said = texts(charts.sizes(CLUSTERS))
+    assert "more" in said
+    assert "16" in said  # 28 sizes less the 12 that have a bar
+
+
+def test_drawing_leaves_no_setting_behind() -> None:
+    before = dict(mpl.rcParams)
+    charts.bits([("trained", 1.5)])
+    assert dict(mpl.rcParams) == before
+
+
+def test_training_of_one_step_has_a_curve() -> None:
+    one = Curve(label="c@dev", steps=(1,), losses=(9.0,), rates=(1e-3,), tokens=(10,))
+    assert "9.00" in texts(charts.training(one))
+
+
+def test_a_long_label_keeps_its_ends_and_invisible_signs_show() -> None:
+    assert label("a" * 40 + ".example") == "a" * 23 + "…" + "aa.example"
+    assert label("a\x00b\u202ec") == "a\ufffdb\ufffdc"
+
+
+@pytest.mark.parametrize(
+    ("said", "expected"),
+    [
+        (wording.count(1234567), "1,234,567"),
+        (wording.count(None), "–"),
+        (wording.size(999), "999 B"),
+        (wording.size(999_900), "1.00 MB"),
+        (wording.size(0), "0 B"),
+        (wording.size(12_345_678), "12.3 MB"),
+        (wording.share(1, 3), "33.3 %"),
+        (wording.share(1, 0), "–"),
+        (wording.seconds(75.4), "1 min 15 s"),
+        (wording.seconds(59.96), "1 min 0 s"),
+        (wording.seconds(7260), "2 h 1 min"),
+        (wording.power(11), "2 KiB"),
+        (wording.power(9), "512 B"),
+        (wording.value(0.5), "0.5"),
+        (wording.value(0.171, "fragment_share"), "17.1 %"),
+        (wording.value([1, "a"]), '[1, "a"]'),
+    ],
+)
+def test_numbers_as_people_read_them(said: str, expected: str) -> None:
+    assert said == expected
+
+
+def test_long_json_is_cut_and_says_where_the_rest_is() -> None:
+    assert wording.pretty(list(range(10_000))).endswith("more characters, in manifest.json")
