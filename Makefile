@@ -2,7 +2,7 @@
 # make test      install, run the checks
 # make test-all  the long suites too
 # make venv      install only
-# make bench     the benchmarks that need no other tool; bench-datatrove builds the peer an environment of its own
+# make bench     our line beside datatrove's on the real pages beside the checkout; the peer gets an environment of its own
 
 PYTHON ?= python3
 PIP_ARGS ?=
@@ -10,7 +10,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 INSTALLED := $(VENV)/.installed
 
-.PHONY: venv demo test test-all lint bench bench-datatrove clean
+.PHONY: venv demo test test-all lint bench clean
 
 venv: $(INSTALLED)
 
@@ -35,6 +35,15 @@ test: lint
 
 test-all: lint
 	$(BIN)/python -m pytest
+
+.venv-datatrove: constraints.txt
+	$(PYTHON) -m venv $@
+	$@/bin/pip install --quiet --disable-pip-version-check $(PIP_ARGS) -c constraints.txt 'datatrove[io]' fasteners \
+		fasttext-numpy2-wheel lxml_html_clean regex spacy tokenizers trafilatura xxhash
+	@touch $@
+
+bench: venv .venv-datatrove
+	$(BIN)/python benchmarks/corpus_vs_datatrove.py
 
 clean:
 	rm -rf $(VENV) .venv-datatrove runs .mypy_cache .ruff_cache .pytest_cache .hypothesis

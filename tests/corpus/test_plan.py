@@ -127,3 +127,24 @@ def test_what_a_plan_reads_and_runs() -> None:
     assert [stage.name for stage in stages(plan)] == ["band_keys", "shared_keys", "near_dedup"]
     assert explain(plan).splitlines()[0] == "attach verdicts"
     assert "reduce by key: first = first(id), n = count(id)" in explain(plan)
+
+
+def test_a_user_s_rule_is_known_by_its_module_s_source(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Its authors need not raise a version: another text of the module is another plan."""
+    source = (
+        "from dataclasses import dataclass\n"
+        "from corpus.text.verdict import Keep\n"
+        "@dataclass(frozen=True)\n"
+        "class Mine:\n"
+        "    version = 1\n"
+        "    reasons = frozenset()\n"
+        "    def __call__(self, text):\n"
+        "        return Keep(text)\n"
+    )
+    monkeypatch.syspath_prepend(str(tmp_path))
+    digests = []
+    for name, body in (("mine_one", source), ("mine_two", source.replace("Keep(text)", "Keep(text[1:])"))):
+        (tmp_path / f"{name}.py").write_text(body)
+        digests.append(plain(__import__(name).Mine())["source"])
+    assert digests[0] != digests[1]
+    assert "source" not in plain(MinHash())
