@@ -3,6 +3,7 @@
 import json
 import os
 import resource
+import shutil
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -10,7 +11,7 @@ from pathlib import Path
 
 from rich.console import Console
 
-from corpus.canonical import canonical_json
+from corpus.canonical import canonical_json, fingerprint
 from corpus.errors import ConfigError
 from corpus.storage import Folder
 from pipelines.artifact import Place, Step, changed_inputs, made_from
@@ -90,20 +91,32 @@ def _latest() -> Folder:
     return Folder(str(records[-1].parent))
 
 
+def require_engine(name: str) -> None:
+    """Raises ConfigError for an engine that there is not."""
+    if name not in ENGINES:
+        raise ConfigError(f"--engine {name}: engines here: {', '.join(ENGINES)}")
+
+
 @contextmanager
 def working(place: Place, engine: str, workers: int | None, console: Console) -> Iterator[Runner]:
-    """A runner with its pool and display, for as long as the block lasts."""
-    if engine not in ENGINES:
-        raise ConfigError(f"--engine {engine}: engines here: {', '.join(ENGINES)}")
+    """A runner with its pool and display, for as long as the block lasts. When that ends well, the scratch folder goes,
+    with whatever runs that were killed have left in it."""
     n_workers = workers or len(os.sched_getaffinity(0))
-    scratch = (place.root.local or Path("runs")) / SCRATCH
+    scratch = (place.root.local or RUNS / fingerprint(place.root.url)[:16]) / SCRATCH
     with Pool(n_workers) as pool, Display(console) as display:
         local = LocalEngine(pool, scratch)
         yield Runner(place, local, engine, n_workers, display.progress, lambda: _usage(pool), display.told)
+    shutil.rmtree(scratch, ignore_errors=True)
 
 
 def _usage(pool: Pool) -> Usage:
     """The meter of this process and of the pool's workers."""
     own = resource.getrusage(resource.RUSAGE_SELF)
     cpu_seconds = own.ru_utime + own.ru_stime + pool.cpu_seconds
-    return Usage(cpu_seconds, max(own.ru_maxrss * 1024, pool.peak_rss))
+    return Usage(cpu_seconds, max(_own_peak(), pool.peak_rss))
+
+
+def _own_peak() -> int:
+    """The most memory that this process had, in bytes, by proc(5); getrusage begins with what its parent had in use."""
+    status = Path("/proc/self/status").read_text()
+    return next(int(line.split()[1]) * 1024 for line in status.splitlines() if line.startswith("VmHWM:"))

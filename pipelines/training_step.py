@@ -2,7 +2,8 @@
 
 import os
 import shutil
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, ClassVar
@@ -24,7 +25,7 @@ from tokenizer.shard import TokenShard
 
 MARKER = "training.fingerprint"
 FINAL = ("model.safetensors", "config.json")
-RUN_ONLY = ("seconds", "tokens_per_second", "precision", "threads")
+RUN_ONLY = ("training_seconds", "tokens_per_second", "precision", "threads")
 """Measures that say how it was run; they stand in run.json, for the manifest must not depend on them."""
 PROMPT_WORDS = 8
 SAMPLE_TOKENS = 64
@@ -61,6 +62,7 @@ class TrainingStep:
         """Trains, or goes on training from the last whole checkpoint of this very build; then measures."""
         # threads that wait for each other sleep; spinning, they take four times as long beside any other process
         os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
+        shop.progress("getting torch ready", 0, 1, 0)
         from training.fit import fit
 
         folder = local_folder(shop.folder)
@@ -76,11 +78,23 @@ class TrainingStep:
 
         rows = Packed(shards, config.model.context)
         data = shop.inputs[TOKENS].fingerprint
-        found = fit(config, rows, data, trained_vocab, folder, held_out=_scored(documents), on_progress=told)
+        with interruptible():
+            found = fit(config, rows, data, trained_vocab, folder, held_out=_scored(documents), on_progress=told)
         costs = {key: found.pop(key) for key in RUN_ONLY if key in found}
         baselines = {"held_out_bigram": bigram_measures(shards, trained_vocab, documents)} if documents else {}
         samples = {"samples": written(folder, trained_vocab, documents, self.asked.seed)}
         return Built(shards=(_files(folder),), measures={**found, **baselines, **samples}, costs=costs)
+
+
+@contextmanager
+def interruptible() -> Iterator[None]:
+    """Ctrl-C inside as what it is; Lightning makes an exit with code 1 of it."""
+    try:
+        yield
+    except SystemExit as end:
+        if isinstance(end.__context__, KeyboardInterrupt):
+            raise end.__context__ from end
+        raise
 
 
 def training_config(recipe: Recipe, vocab_size: int) -> Any:

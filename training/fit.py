@@ -164,7 +164,7 @@ def _measures(
         "steps": config.steps,
         "tokens": config.steps * config.batch_rows * config.model.context,
         "loss": steps[-1]["loss"],
-        "seconds": seconds,
+        "training_seconds": seconds,
         "tokens_per_second": steps[-1]["tokens_per_second"],
         "precision": precision(config),
         "threads": torch.get_num_threads(),

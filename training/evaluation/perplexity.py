@@ -104,12 +104,15 @@ def windows(document: int, tokens: Tokens, eod_id: int, context: int, stride: in
 
 @torch.no_grad()
 def _score(model: Decoder, batch: Sequence[Window], padding: int) -> npt.NDArray[np.float64]:
-    """Nats of each window. Padding stands at the end, where causal attention does not see it."""
+    """Nats of each window. Padding stands at the end, where causal attention does not see it; only what is scored meets
+    the vocabulary, which is most of the work."""
     weight_VD = model.output.weight
     tokens_BT = _padded([window.tokens_T for window in batch], padding).to(weight_VD.device)
     targets_BT = _padded([window.targets_T for window in batch], IGNORED).to(weight_VD.device)
-    nats_N = token_nats(model.hidden(tokens_BT).flatten(0, 1), weight_VD, targets_BT.flatten())
-    nats_B: npt.NDArray[np.float64] = nats_N.view(targets_BT.shape).double().sum(dim=1).cpu().numpy()
+    scored_BT = targets_BT != IGNORED
+    nats_BT = torch.zeros(targets_BT.shape, dtype=torch.double, device=weight_VD.device)
+    nats_BT[scored_BT] = token_nats(model.hidden(tokens_BT)[scored_BT], weight_VD, targets_BT[scored_BT]).double()
+    nats_B: npt.NDArray[np.float64] = nats_BT.sum(dim=1).cpu().numpy()
     return nats_B
 
 
