@@ -77,5 +77,7 @@ def table(folder: Path) -> Iterator[str]:
 
 
 if __name__ == "__main__":
+    if len(sys.argv) != 2:
+        sys.exit(__doc__)
     print(HEAD)
     print("\n".join(table(Path(sys.argv[1]))))

@@ -37,8 +37,7 @@ class RowGroups:
         self._schema = schema
         self._pending: list[pa.RecordBatch] = []
         self._pending_rows = self._pending_bytes = self._rows = 0
-        columns = "".join(f"{field.name}: {field.type}\n" for field in schema)
-        self._hash = hashlib.blake2b(columns.encode(), digest_size=16)
+        self._hash = _begun_hash(schema)
 
     def write(self, batch: pa.RecordBatch) -> None:
         """Adds the rows; a row group is written when it is full."""
@@ -71,7 +70,7 @@ def rows_in(path: Path) -> tuple[int, str]:
     """The number of rows of a file that RowGroups wrote and their hash, from its rows; DataError when it is broken."""
     try:
         with pq.ParquetFile(path) as parquet:
-            digest = hashlib.blake2b(str(parquet.schema_arrow).encode(), digest_size=16)
+            digest = _begun_hash(parquet.schema_arrow)
             for group in range(parquet.num_row_groups):
                 _hash_group(digest, parquet.read_row_group(group, use_threads=False).combine_chunks())
             return parquet.metadata.num_rows, digest.hexdigest()
@@ -95,6 +94,11 @@ def _is_plain(kind: pa.DataType) -> bool:
 
 def _is_text(kind: pa.DataType) -> bool:
     return bool(pa.types.is_string(kind) or pa.types.is_binary(kind))
+
+
+def _begun_hash(schema: pa.Schema) -> Any:
+    columns = "".join(f"{field.name}: {field.type}\n" for field in schema)
+    return hashlib.blake2b(columns.encode(), digest_size=16)
 
 
 def _hash_group(into: Any, table: pa.Table) -> None:

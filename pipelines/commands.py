@@ -14,7 +14,7 @@ from pipelines.listing import manifest_lines, step_lines, stored_columns
 from pipelines.names import MIXTURE
 from pipelines.recipe import Recipe, load
 from pipelines.runner import chosen, statuses
-from pipelines.session import RUNS, recall, remember, steps_in, working
+from pipelines.session import RUNS, recall, remember, require_engine, steps_in, working
 
 VERSION = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
 
@@ -26,9 +26,11 @@ def run(
     """Builds, reports, and says where the report is."""
     recipe, place = _asked(name, root, sets, version)
     recipe.require_inputs()
+    require_engine(engine)
     console = Console()
     steps = steps_in(recipe, place.root, limit)
     wanted = chosen(steps, only)
+    statuses(wanted, place)  # missing inputs, a budget that cannot be filled: said before anything is written
     with working(place, engine, workers, console) as runner:
         remember(place, recipe, steps)
         runner.run(wanted)

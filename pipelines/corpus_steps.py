@@ -5,9 +5,9 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from corpus.canonical import canonical_json
-from corpus.errors import ConfigError
+from corpus.errors import ConfigError, DataError
 from corpus.flows import exact_dedup, from_splits, mapped, near_dedup, stored, url_dedup
-from corpus.manifest import Manifest, summed
+from corpus.manifest import Manifest, ShardInfo, Tally, summed
 from corpus.plan import Attach, Group, Map, Plan, schema_of
 from corpus.shards import ShardWriter
 from corpus.stage import Stage
@@ -61,7 +61,7 @@ class CorpusStep:
         plan = self.plan(shop.inputs)
         writer = ShardWriter(shop.folder, shop.fingerprint, shop.lease, self.reject_samples, self.max_fault_share)
         shards = shop.engine.run(plan, self._sources(shop), writer, shop.progress)
-        records = [record for number in shards if (record := writer.done(number)) is not None]
+        records = [committed(writer, number) for number in shards]
         infos = tuple(info for info, _ in records)
         tally = summed(t for _, tallies in records for t in tallies)
         return Built(tally, infos, corpus_measures(shop.folder, infos))
@@ -72,6 +72,14 @@ class CorpusStep:
             shop.folder.write("splits.json", canonical_json([split.listed() for split in splits]))
             return {"splits": splits}
         return {name: stored_shards(shop.place.folder(name).url, m) for name, m in shop.inputs.items()}
+
+
+def committed(writer: ShardWriter, shard: int) -> tuple[ShardInfo, tuple[Tally, ...]]:
+    """The shard's record; DataError where the engine said it was done and no record is there to be read."""
+    record = writer.done(shard)
+    if record is None:
+        raise DataError(f"{writer.commits.url}: shard {shard} was built, but no record of it can be read from here")
+    return record
 
 
 def stored_shards(folder_url: str, manifest: Manifest) -> list[StoredShard]:
@@ -152,7 +160,7 @@ def mixture_quotas(recipe: Recipe, found: Mapping[str, Manifest]) -> dict[str, Q
     try:
         return quotas(has, recipe.mix.weights, recipe.mix.budget.bytes, recipe.mix.max_epochs)
     except ValueError as error:
-        raise ConfigError(f"mix: {error}") from error
+        raise ConfigError(f"mix: {error}; lower mix.budget.bytes, raise mix.max_epochs, or read more") from error
 
 
 def mixture(recipe: Recipe, deduped: Plan, found: Mapping[str, Manifest]) -> Plan:

@@ -5,7 +5,7 @@ from types import TracebackType
 from typing import Self
 
 from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn, TimeElapsedColumn
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn
 
 PLAIN_EVERY_SECONDS = 10.0
 
@@ -16,15 +16,15 @@ class Display:
     def __init__(self, console: Console) -> None:
         self._console = console
         self._bars = Progress(
-            TextColumn("{task.description:<28}"),
-            BarColumn(bar_width=30),
+            TextColumn("{task.description:<16}"),
+            BarColumn(bar_width=None),  # takes what the others leave
             MofNCompleteColumn(),
             TextColumn("{task.fields[rate]}"),
-            TimeElapsedColumn(),
             console=console,
+            expand=True,
             transient=True,
         )
-        self._phase: tuple[str, TaskID, float, int] | None = None
+        self._phase: tuple[str, TaskID, float, int, int] | None = None
         self._spoken = 0.0
 
     def __enter__(self) -> Self:
@@ -48,10 +48,11 @@ class Display:
         if self._phase is None or self._phase[0] != phase:
             if self._phase is not None:
                 self._bars.remove_task(self._phase[1])
-            self._phase = (phase, self._bars.add_task(phase, total=total, rate=""), now, done)
-        name, task, started, done_before = self._phase
+            self._phase = (phase, self._bars.add_task(phase, total=total, rate=""), now, done, units)
+        name, task, started, done_before, units_before = self._phase
         seconds = max(now - started, 1e-9)
-        said = [f"{units / seconds:,.0f} {unit}/s"] if units and seconds > 0.2 else []
+        new = units - units_before  # a phase that goes on after a crash begins with what was done then
+        said = [f"{new / seconds:,.0f} {unit}/s"] if new and seconds > 0.2 else []
         said += [note] if note else []
         if (fresh := done - done_before) and done < total:
             said.append(f"{_clock(seconds / fresh * (total - done))} left")

@@ -12,6 +12,7 @@ import fsspec
 
 from corpus.archive.members import boundary
 from corpus.canonical import canonical_json
+from corpus.errors import ConfigError
 from corpus.splits import SPLIT, InputFile, Split, cut, find_files, limited
 from corpus.stage import fuse
 from corpus.stages.warc import WarcReader
@@ -32,8 +33,18 @@ class RawInputs:
 
     @cached_property
     def files(self) -> list[InputFile]:
-        """All files, source by source; ConfigError where a pattern matches none."""
-        return find_files(self.sources)
+        """All files, source by source; ConfigError where a pattern matches none or a store cannot be asked."""
+        try:
+            return find_files(self.sources)
+        except (
+            OSError,
+            ValueError,
+            ImportError,
+        ) as error:  # no such protocol, its package missing, no way to the store
+            paths = ", ".join(path for paths in self.sources.values() for path in paths)
+            raise ConfigError(
+                f"sources: {paths}: {error}; correct the path, or install what its store needs"
+            ) from error
 
     @cached_property
     def contents(self) -> list[dict[str, Any]]:

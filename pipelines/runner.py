@@ -212,9 +212,18 @@ def tidy(folder: Folder, manifest: Manifest, lease: Lease) -> None:
 
 def summary(manifest: Manifest) -> str:
     """One line on what an artifact holds."""
-    if manifest.tally:
-        return f"{manifest.kept:,} of {manifest.read:,} documents kept, {manifest.kept_bytes:,} bytes of text"
-    return ", ".join(f"{key} {value:,}" for key, value in manifest.measures.items() if isinstance(value, int))
+    measures = manifest.measures
+    match manifest.kind:
+        case "vocabulary":
+            return f"{measures['vocab_size']:,} entries"
+        case "tokens":
+            return f"{measures['n_tokens']:,} tokens, {measures['n_rows']:,} rows of {measures['row_len']:,}"
+        case "checkpoint":
+            held_out = measures.get("held_out", {}).get("bits_per_byte")
+            worth = "" if held_out is None else f", {held_out:.3f} bits per byte on held-out documents"
+            return f"{measures['n_params']:,} parameters, {measures['steps']:,} steps{worth}"
+        case _:
+            return f"{manifest.kept:,} of {manifest.read:,} documents kept, {manifest.kept_bytes:,} bytes of text"
 
 
 def commit() -> str | None:

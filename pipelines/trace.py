@@ -16,36 +16,55 @@ from pipelines.names import HELDOUT, TOKENS
 from pipelines.tokens_step import local_folder
 
 ID = re.compile(r"[0-9a-f]{32}")
-SHOWN = ("id", "shard", "row", "source", "origin", "url", "timestamp", "charset", "lang", "lang_score", "n_bytes")
+SHOWN = ("url", "source", "origin", "shard", "row", "timestamp", "charset", "lang", "lang_score")
+WIDTH = 16
+"""Of the names: the longest artifact's."""
 
 
 def life_of(place: Place, artifacts: Sequence[str], document: str) -> Iterator[str]:
     """Lines on each document of that id or URL; DataError when the run has read none."""
     column = "id" if ID.fullmatch(document) else "url"
     corpora = [name for name in artifacts if name.startswith("corpus/")]
+    if not corpora:
+        raise DataError(f"{place.root.url} holds no corpus yet; make one with `millstream run`")
     ids = {row["id"]: row for row in _rows(place, corpora[0], column, document)}
     if not ids:
+        n_read = place.need(corpora[0]).read
         raise DataError(
-            f"no document with {column} {document} was read into {corpora[0]}; ids and URLs stand in its files"
+            f"no document has the {column} {document} among the {n_read:,} that {corpora[0]} read; give a URL as the "
+            f"archive has it, or an id of 32 hex digits"
         )
     for name, row in ids.items():
         yield f"document {name}"
-        yield from (f"  {key}: {row[key]}" for key in SHOWN if row.get(key) is not None and key != "id")
+        yield from (_line(key, _value(row[key])) for key in SHOWN if row.get(key) is not None)
         for corpus in corpora:
-            yield from (f"  {corpus}: {_verdict(corpus, row)}" for row in _rows(place, corpus, "id", name))
+            found = list(_rows(place, corpus, "id", name))
+            said = [_verdict(place, corpora[0], corpus, row) for row in found]
+            yield from (_line(corpus, line) for line in said)
         if TOKENS in artifacts:
-            yield from _tokens(place, name)
+            yield from (_line(TOKENS, line) for line in _tokens(place, name))
 
 
-def _verdict(corpus: str, row: dict[str, Any]) -> str:
+def _line(name: str, said: str) -> str:
+    """The name and what it says, in two columns; further lines stand under the first."""
+    return f"  {name:<{WIDTH}}  {said}".replace("\n", f"\n{'':<{WIDTH + 4}}")
+
+
+def _value(value: Any) -> str:
+    return f"{value:.4f}" if isinstance(value, float) else str(value)
+
+
+def _verdict(place: Place, first: str, corpus: str, row: dict[str, Any]) -> str:
     if row.get("drop_reason") is None:
         copy = f", copy {row['copy']}" if row.get("copy") is not None else ""
-        lang = f", {row['lang']} {row['lang_score']:.4f}" if row.get("lang") is not None else ""
-        return f"{'held out' if corpus == HELDOUT else 'kept'}{copy}{lang}, {len((row['text'] or '').encode()):,} bytes"
+        return f"{'held out' if corpus == HELDOUT else 'kept'}{copy}, {len((row['text'] or '').encode()):,} bytes"
+    if corpus == HELDOUT:
+        return "not held out"
     said = f"dropped by {row['dropped_by']}: {row['drop_reason']}"
-    survivor = f", in favour of {row['duplicate_of']}" if row.get("duplicate_of") else ""
-    fault = f" ({row['fault']})" if row.get("fault") else ""
-    return f"{said}{survivor}{fault}"
+    if survivor := row.get("duplicate_of"):
+        (kept,) = _rows(place, first, "id", survivor)
+        said += f", in favour of\n{survivor} {kept['url'] or ''}"
+    return said + (f"\n{row['fault']}" if row.get("fault") else "")
 
 
 def _rows(place: Place, corpus: str, column: str, value: str) -> Iterator[dict[str, Any]]:
@@ -71,5 +90,5 @@ def _tokens(place: Place, document: str) -> Iterator[str]:
         ):
             if name == document:
                 part = shard.files["bin"].file
-                yield f"  {TOKENS}: {part}, tokens {first:,} to {first + n_tokens - 1:,} (copy {copy}, with its end)"
+                yield f"copy {copy}: {part}, tokens {first:,} to {first + n_tokens - 1:,}, the last one its end"
             first += n_tokens

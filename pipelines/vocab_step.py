@@ -7,6 +7,7 @@ from typing import Any, ClassVar
 
 import pyarrow as pa
 
+from corpus.errors import ConfigError
 from corpus.manifest import Manifest, ShardInfo
 from corpus.parquet import read_batches
 from pipelines.artifact import Built, Workshop
@@ -46,11 +47,17 @@ class VocabStep:
         size = self.asked.tokenizer.vocab_size
         shop.progress("vocabulary", 0, 1, 0)
         texts = (t for batch in mixture_batches(shop) for t in batch.column("text").to_pylist())
-        files = vocab.save(vocab.train_bpe_bytes(texts, size), shop.folder)
+        made = vocab.train_bpe_bytes(texts, size)
+        if (found := made.get_vocab_size()) < size:
+            raise ConfigError(
+                f"tokenizer.vocab_size is {size:,}, but the text of {MIXTURE} gives {found:,} entries and no more; "
+                f"ask for at most that many, or mix more text"
+            )
+        files = vocab.save(made, shop.folder)
         trained = vocab.load(shop.folder)
         shop.progress("vocabulary", 1, 1, 0)
         info = ShardInfo(0, {info.file.partition(".")[0]: info for info in files})
-        measures = {"vocab_size": trained.size, "asked_size": size, "digest": trained.digest}
+        measures = {"vocab_size": trained.size, "digest": trained.digest}
         return Built(shards=(info,), measures=measures | {"by_language": _by_language(shop, trained)})
 
 

@@ -4,6 +4,7 @@ from pathlib import Path
 
 import pytest
 from hypothesis import settings
+from small_run import Finished, outside, write_input
 
 settings.register_profile("busy", deadline=None)  # a machine that does other work too changes no result
 settings.load_profile("busy")
@@ -25,3 +26,13 @@ def sample() -> Path:
     """The archive of real pages that ships with the project."""
     (path,) = (ROOT / "samples" / "web").glob("*.warc.gz")
     return path
+
+
+@pytest.fixture(scope="session")
+def finished(sample: Path, tmp_path_factory: pytest.TempPathFactory) -> Finished:
+    """The whole line over a small archive, from records to a model of a few steps; nobody changes it."""
+    folder = tmp_path_factory.mktemp("finished")
+    recipe, root = write_input(folder, sample), folder / "root"
+    done = outside("run", recipe, "--root", root, "--workers", 2)
+    assert done.returncode == 0, done.stderr
+    return Finished(recipe, root, done.stdout)

@@ -29,6 +29,8 @@ _SNIFF_BYTES, _BINARY = 1445, re.compile(rb"[\x00-\x08\x0b\x0e-\x1a\x1c-\x1f]")
 
 _STATUS = re.compile(rb"HTTP/\d(?:\.\d)?[ \t]+(\d{3})(?!\d)")
 _HEAD_END = re.compile(rb"\r*\n\r*\n")
+_MAGIC_BYTES = 4  # gzip, zstd and most of brotli and deflate show in them that they are no text
+_PAGE_START = re.compile(rb"(?:\xef\xbb\xbf)?\s*<")
 _CHUNK_SIZE = re.compile(rb"[ \t\r\n]{0,4}([0-9A-Fa-f]{1,8})[ \t]*(?:;[^\n]{0,1000})?\r?\n")
 
 
@@ -75,18 +77,23 @@ def body_of(content: bytes, response: Response, max_bytes: int) -> bytes:
 
 
 def dechunked(body: bytes) -> bytes:
-    """The data of the chunks, as far as they are well formed; the body itself when it does not begin with one.
+    """The data of the chunks. Crawlers undo the chunks and keep the header, so that a body which begins as a page does,
+    or as compressed data, is taken as it is. BodyError where chunks break off, or are none.
 
     # b"3\\r\\nabc\\r\\n0\\r\\n\\r\\n" -> b"abc"
     """
+    if not _CHUNK_SIZE.match(body) and (_PAGE_START.match(body) or _BINARY.search(body, 0, _MAGIC_BYTES)):
+        return body
     data, at = bytearray(), 0
     while size := _CHUNK_SIZE.match(body, at):
         start = size.end()
         at = start + int(size[1], 16)
         data += body[start:at]
         if at == start:
-            break
-    return bytes(data) if at else body
+            return bytes(data)
+    if at > len(body) or body[at:].strip():
+        raise BodyError("broken_record", f"a chunked body that breaks off after {len(data):,} bytes")
+    return bytes(data)
 
 
 def _tokens(fields: dict[str, str], name: str) -> list[str]:

@@ -12,6 +12,7 @@ import traceback
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from multiprocessing import forkserver
 from multiprocessing.connection import Connection, wait
 from types import TracebackType
 from typing import Any, Protocol, Self
@@ -118,6 +119,7 @@ class Pool:
     def _start(self, n_workers: int) -> None:
         # one that died while it had nothing to do must not be counted against the task it would get
         self._end(w for w in self._workers if w.task is None and not w.process.is_alive())
+        _start_server()
         while len(self._workers) < n_workers:
             here, there = self._context.Pipe()
             process = self._context.Process(target=_work, args=(there,), daemon=False)
@@ -142,6 +144,15 @@ class Pool:
                 f"is the memory enough? The other shards are done and kept"
             )
         todo.appendleft(worker.task)
+
+
+def _start_server() -> None:
+    """Starts the fork server without SIGINT, which a terminal sends to every process: stopping is the driver's part."""
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+    try:
+        forkserver.ensure_running()
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
 def _send(worker: _Worker, task: Task) -> None:

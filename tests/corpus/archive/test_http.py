@@ -115,15 +115,21 @@ def test_chunks_are_put_together(data: bytes, size: int) -> None:
         (b"3\r\nabc\r\n0\r\n\r\n", b"abc"),
         (b"3;name=value\nabc\n2 \r\nde", b"abcde"),  # an extension, bare line feeds, no last chunk
         (b"3\r\nabc\r\n0\r\nTrailer: x\r\n\r\n", b"abc"),
-        (b"3\r\nabc\r\nno chunk\r\n", b"abc"),
-        (b"ff\r\ncut short", b"cut short"),
+        (gzip.compress(b"not chunked", mtime=0), gzip.compress(b"not chunked", mtime=0)),
         (b"<html>not chunked</html>", b"<html>not chunked</html>"),
         (b"0\r\n\r\n", b""),
         (b"", b""),
     ],
 )
-def test_bad_chunks(sent: bytes, data: bytes) -> None:
+def test_odd_chunks(sent: bytes, data: bytes) -> None:
     assert dechunked(sent) == data
+
+
+@pytest.mark.parametrize("sent", [b"3\r\nabc\r\nno chunk\r\n", b"ff\r\ncut short", b"zz\r\nno size\r\n"])
+def test_bad_chunks_are_a_fault(sent: bytes) -> None:
+    with pytest.raises(BodyError, match="chunked body that breaks off") as error:
+        dechunked(sent)
+    assert error.value.reason == "broken_record"
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,44 @@
+"""The command line does not grow unnoticed: a new knob belongs to the recipe, or to the dataclass that owns it."""
+
+import re
+
+import pytest
+from small_run import millstream
+
+RUN = ("--root", "--engine", "--workers", "--limit", "--set", "--only", "--version")
+FLAGS = {
+    "run": RUN,
+    "plan": tuple(flag for flag in RUN if flag not in ("--engine", "--workers")),
+    "init": (),
+    "show": ("--root", "--json"),
+    "verify": ("--root",),
+    "explain": ("--root",),
+    "report": ("--root",),
+}
+
+
+@pytest.fixture(autouse=True)
+def wide(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("COLUMNS", "200")
+
+
+def test_commands_are_these() -> None:
+    listing = millstream("--help").out.partition("Commands")[2]
+    assert re.findall(r"^│ (\w+)", listing, re.MULTILINE) == list(FLAGS)
+
+
+@pytest.mark.parametrize("command", FLAGS)
+def test_flags_are_these(command: str) -> None:
+    said = millstream(command, "--help")
+    assert said.code == 0
+    listing = said.out.partition("Options")[2]
+    assert sorted(re.findall(r"^│ (--\w+)", listing, re.MULTILINE)) == sorted([*FLAGS[command], "--help"])
+
+
+@pytest.mark.parametrize("command", FLAGS)
+def test_help_has_an_example(command: str) -> None:
+    assert re.search(rf"Examples?: millstream {command}", millstream(command, "--help").out)
+
+
+def test_help_without_words() -> None:
+    assert millstream() == millstream("--help")

@@ -1,0 +1,82 @@
+"""`millstream explain`: the life of a document of every fate, and its tokens where it says that they are."""
+
+import re
+from typing import Any
+
+import numpy as np
+import pytest
+from small_run import Finished, millstream
+
+from corpus.storage import Folder
+from tokenizer import vocab
+from tokenizer.shard import TokenShard
+
+FATES = [
+    ("corpus/extracted", "not_html", "read_warc"),
+    ("corpus/pages", "other_language", "language_filter"),
+    ("corpus/pages", "too_few_sentences", "c4"),
+    ("corpus/deduped", "duplicate_url", "url_dedup"),
+    ("corpus/deduped", "exact_duplicate", "exact_dedup"),
+    ("corpus/deduped", "near_duplicate", "near_dedup"),
+]
+
+
+def lines_of(finished: Finished, document: str) -> list[list[str]]:
+    """What is said of it, by name; one entry for each document."""
+    said = millstream("explain", document, "--root", finished.root)
+    assert (said.code, said.err) == (0, "")
+    return [part.splitlines() for part in said.out.split("document ")[1:]]
+
+
+def said_of(lines: list[str], name: str) -> list[str]:
+    return [line.split(maxsplit=1)[1] for line in lines if line.split()[0] == name]
+
+
+@pytest.mark.parametrize(("corpus", "reason", "stage"), FATES)
+def test_dropped(corpus: str, reason: str, stage: str, finished: Finished) -> None:
+    row = next(row for row in finished.rows(corpus, "rejects") if row["drop_reason"] == reason)
+    (lines,) = lines_of(finished, row["id"])
+    assert lines[0] == row["id"]
+    assert said_of(lines, "origin") == [row["origin"]]
+    assert said_of(lines, corpus)[0].startswith(f"dropped by {stage}: {reason}")
+    last = next(line for line in reversed(lines) if line.startswith("  corpus/"))
+    assert last.split()[0] == corpus, "its life ends there"
+
+
+def test_a_duplicate_names_the_one_that_stayed(finished: Finished) -> None:
+    (row,) = [r for r in finished.rows("corpus/deduped", "rejects") if r["drop_reason"] == "duplicate_url"]
+    (lines,) = [lines for lines in lines_of(finished, row["url"]) if lines[0] == row["id"]]
+    assert lines[-1].split() == [row["duplicate_of"], "http://planted.example/twice"]
+
+
+def test_a_url_may_have_several_documents(finished: Finished) -> None:
+    assert len(lines_of(finished, "http://planted.example/twice")) == 2
+
+
+def test_held_out(finished: Finished) -> None:
+    row = finished.rows("corpus/heldout", "data")[0]
+    (lines,) = lines_of(finished, row["id"])
+    assert said_of(lines, "corpus/heldout") == [f"held out, {len(row['text'].encode()):,} bytes"]
+    assert said_of(lines, "corpus/mixture") == ["dropped by holdout: held_out"]
+    assert said_of(lines, "tokens/main") == []
+
+
+def tokens_at(finished: Finished, said: str) -> Any:
+    part, first, last = re.fullmatch(r"copy \d+: part-(\d+)\.bin, tokens ([\d,]+) to ([\d,]+), .*", said).groups()  # type: ignore[union-attr]
+    size = finished.manifest("vocab/main")["measures"]["vocab_size"]
+    shard = TokenShard.open(finished.root / "tokens" / "main" / "dev", int(part), size)
+    return shard.tokens[int(first.replace(",", "")) : int(last.replace(",", "")) + 1]
+
+
+def test_mixed_documents_are_where_it_says(finished: Finished) -> None:
+    trained = vocab.load(Folder(str(finished.root / "vocab" / "main" / "dev")))
+    mixed = finished.rows("corpus/mixture", "data")
+    for row in [mixed[0], mixed[-1], *[row for row in mixed if row["copy"] == 1][:3]]:
+        (lines,) = lines_of(finished, row["id"])
+        copies = [other for other in mixed if other["id"] == row["id"]]
+        places = said_of(lines, "tokens/main")
+        assert len(places) == len(said_of(lines, "corpus/mixture")) == len(copies)
+        for said in places:
+            *ids, end = tokens_at(finished, said)
+            assert end == trained.eod_id
+            assert trained.decode(np.array(ids)) == row["text"]
