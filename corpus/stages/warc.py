@@ -36,7 +36,7 @@ class WarcReader:
     """
 
     max_page_bytes: int = 10 * 2**20
-    batch_bytes: int = 8 * 2**20
+    batch_bytes: int = 32 * 2**20
     batch_rows: int = 512
 
     name: ClassVar[str] = "read_warc"
