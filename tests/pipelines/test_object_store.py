@@ -62,7 +62,7 @@ def bucket(port: int, sample: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator
     yield fs
 
 
-def command(recipe: Path, root: str) -> list[str]:
+def millstream(recipe: Path, root: str) -> list[str]:
     run = ["run", str(recipe), "--root", root, "--workers", "2", "--limit", "160"]
     return [sys.executable, "-m", "pipelines", *run]
 
@@ -84,16 +84,16 @@ def test_same_bytes_as_on_a_disk(store: s3fs.S3FileSystem, sample: Path, tmp_pat
     local, remote = tmp_path / "local.yaml", tmp_path / "remote.yaml"
     local.write_text(RECIPE.format(paths=sample))
     remote.write_text(RECIPE.format(paths="s3://corpora/in/*.warc.gz"))
-    done = subprocess.run(command(local, str(tmp_path / "root")), check=False, capture_output=True, text=True)
+    done = subprocess.run(millstream(local, str(tmp_path / "root")), check=False, capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
 
-    process = subprocess.Popen(command(remote, "s3://corpora/out"), start_new_session=True)
+    process = subprocess.Popen(millstream(remote, "s3://corpora/out"), start_new_session=True)
     time.sleep(3)
     os.killpg(process.pid, signal.SIGKILL)  # wherever it is: the next run goes on from there
     process.wait()
-    done = subprocess.run(command(remote, "s3://corpora/out"), check=False, capture_output=True, text=True)
+    done = subprocess.run(millstream(remote, "s3://corpora/out"), check=False, capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
-    again = subprocess.run(command(remote, "s3://corpora/out"), check=True, capture_output=True, text=True)
+    again = subprocess.run(millstream(remote, "s3://corpora/out"), check=True, capture_output=True, text=True)
     assert again.stdout.count("done already") == 5
 
     expected, found = on_disk(tmp_path / "root"), on_s3(store, "corpora/out")
