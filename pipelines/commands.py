@@ -14,7 +14,8 @@ from pipelines.listing import manifest_lines, step_lines, stored_columns
 from pipelines.names import MIXTURE
 from pipelines.recipe import Recipe, load
 from pipelines.runner import chosen, statuses
-from pipelines.session import RUNS, recall, remember, require_engine, steps_in, working
+from pipelines.session import RUNS, recall, remember, require_engine, working
+from pipelines.steps import steps_of
 
 VERSION = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
 
@@ -28,7 +29,7 @@ def run(
     recipe.require_inputs()
     require_engine(engine)
     console = Console()
-    steps = steps_in(recipe, place.root, limit)
+    steps = steps_of(recipe, limit, place.root)
     wanted = chosen(steps, only)
     statuses(wanted, place)  # missing inputs, a budget that cannot be filled: said before anything is written
     with working(place, engine, workers, console) as runner:
@@ -40,7 +41,7 @@ def run(
 def plan(name: str, root: str | None, limit: int | None, sets: Sequence[str], only: str | None, version: str) -> None:
     """Prints the graph: what each artifact is made from, whether it is done, its columns, its plan."""
     recipe, place = _asked(name, root, sets, version)
-    steps = chosen(steps_in(recipe, place.root, limit), only)
+    steps = chosen(steps_of(recipe, limit, place.root), only)
     ready = all(source.paths for source in recipe.sources.values())
     states = {status.step.name: f"{status.state}: {status.why}" for status in statuses(steps, place)} if ready else {}
     console = Console()

@@ -20,13 +20,12 @@ from pipelines.engines.local import LocalEngine
 from pipelines.engines.pool import Pool
 from pipelines.recipe import Recipe
 from pipelines.runner import Runner, Usage
-from pipelines.steps import steps_of
 from pipelines.wording import listed, nearest
 
 RUNS = Path("runs")
 RECORD = "recipe.json"
 SCRATCH = ".scratch"
-ENGINES = ("local",)
+ENGINES = {"local": LocalEngine}
 
 
 @dataclass(frozen=True)
@@ -57,11 +56,6 @@ class Run:
         if name in self.asked:
             return name
         raise ConfigError(f"no artifact {name}{nearest(name, self.asked) or ';'} this run has {listed(self.asked)}")
-
-
-def steps_in(recipe: Recipe, root: Folder, limit: int | None) -> list[Step]:
-    """The artifact graph of a recipe, inputs first."""
-    return steps_of(recipe, limit, root)
 
 
 def remember(place: Place, recipe: Recipe, steps: Sequence[Step]) -> None:
@@ -104,8 +98,15 @@ def working(place: Place, engine: str, workers: int | None, console: Console) ->
     n_workers = workers or len(os.sched_getaffinity(0))
     scratch = (place.root.local or RUNS / fingerprint(place.root.url)[:16]) / SCRATCH
     with Pool(n_workers) as pool, Display(console) as display:
-        local = LocalEngine(pool, scratch)
-        yield Runner(place, local, engine, n_workers, display.progress, lambda: _usage(pool), display.told)
+        yield Runner(
+            place,
+            ENGINES[engine](pool, scratch),
+            engine,
+            n_workers,
+            display.progress,
+            lambda: _usage(pool),
+            display.told,
+        )
     shutil.rmtree(scratch, ignore_errors=True)
 
 
