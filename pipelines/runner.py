@@ -67,11 +67,12 @@ class Runner:
             self._build(step, manifests, wanted)
 
     def _build(self, step: Step, manifests: Mapping[str, Manifest], wanted: Mapping[str, Any]) -> None:
-        folder = self.place.folder(step.name)
+        folder, digest = self.place.folder(step.name), fingerprint(wanted)
         lease = Lease.take(folder / "run")
-        if step.kind != "corpus":  # its files have fixed names: what the old manifest says of them ends now
+        if step.kind != "corpus":  # its files have fixed names: what an older record says of them ends now
             folder.remove(MANIFEST)
-        digest = fingerprint(wanted)
+            for records in other_records(folder, digest):
+                records.discard()
         with self._recorded(folder) as costs:
             shop = Workshop(self.place, folder, digest, lease, manifests, self.engine, self.progress)
             built = dict(vars(step.build(shop)))
@@ -184,18 +185,20 @@ def _leaves(value: Any, path: str = "") -> Iterator[tuple[str, Any]]:
         yield path, value
 
 
+def other_records(folder: Folder, digest: str) -> list[Folder]:
+    """The commit records of builds with other fingerprints than this one."""
+    commits = folder / "commits"
+    return [commits / name for name in commits.names("directory") if name != digest[:16]]
+
+
 def leftovers(folder: Folder, manifest: Manifest) -> list[Folder | tuple[Folder, str]]:
     """What an artifact's folder holds that its manifest does not name, of killed tries and of what was built before:
     commit records first, for a record must not outlive its files."""
     named = {info.file for shard in manifest.shards for info in shard.files.values()}
-    commits = folder / "commits"
-    current = manifest.fingerprint[:16]
-    found: list[Folder | tuple[Folder, str]] = [
-        commits / name for name in commits.names("directory") if name != current
-    ]
+    found: list[Folder | tuple[Folder, str]] = [*other_records(folder, manifest.fingerprint)]
     for part in sorted({file.rpartition("/")[0] for file in named} - {""}):
         found += [(folder / part, name) for name in (folder / part).names() if f"{part}/{name}" not in named]
-    for place in (folder, folder / "run", commits / current):
+    for place in (folder, folder / "run", folder / "commits" / manifest.fingerprint[:16]):
         found += [(place, name) for name in place.names() if name.startswith(TEMPORARY)]
     return found
 

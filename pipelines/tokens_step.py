@@ -13,7 +13,7 @@ from corpus.canonical import canonical_json
 from corpus.errors import ConfigError
 from corpus.manifest import Manifest, ShardInfo, shard_from
 from corpus.parquet import read_batches
-from corpus.storage import Folder
+from corpus.storage import Folder, sha256_of
 from pipelines.artifact import Built, Workshop
 from pipelines.corpus_steps import stored_shards
 from pipelines.engines.engine import StoredShard
@@ -79,21 +79,32 @@ def tokens_by_source(parts: Sequence[TokenShard]) -> dict[str, int]:
 
 
 def _part(shop: Workshop, trained: vocab.Vocab, source: StoredShard) -> ShardInfo:
-    """One part, with a commit record of this build beside it."""
+    """One part, with a commit record of this build beside it, which counts only if the files are as it says."""
     commits, record = shop.folder / "commits" / shop.fingerprint[:16], f"{source.shard:05d}.json"
     if commits.exists(record):
-        return shard_from(json.loads(commits.read(record)))
+        found = shard_from(json.loads(commits.read(record)))
+        if _whole(local_folder(shop.folder), found):
+            return found
+        commits.remove(record)
 
     def encoded() -> Iterator[tuple[pa.RecordBatch, Any]]:
         for batch in read_batches(source.path, ["id", "source", "url", "copy", "text"]):
             yield batch, trained.encode_batch(batch.column("text").to_pylist())
+        shop.lease.check()  # here, for encoding takes long, and next the files are given their names
 
-    shop.lease.check()
     written = write_shard(shop.folder, source.shard, encoded(), vocab_size=trained.size, eod_id=trained.eod_id)
     info = ShardInfo(source.shard, {file.file.partition(".")[2]: file for file in written.files})
     shop.lease.check()
     commits.create(record, canonical_json(asdict(info)))
     return info
+
+
+def _whole(folder: Path, part: ShardInfo) -> bool:
+    """Whether the part's files are, byte for byte, those of its record."""
+    paths = [(folder / info.file, info) for info in part.files.values()]
+    return all(
+        path.is_file() and path.stat().st_size == info.size and sha256_of(path) == info.sha256 for path, info in paths
+    )
 
 
 def local_folder(folder: Folder) -> Path:

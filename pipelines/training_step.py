@@ -73,13 +73,17 @@ class TrainingStep:
         documents = held_out_documents(shop)
 
         def told(step: int, loss: float, tokens_per_second: float) -> None:
+            shop.lease.check()
             n_tokens = step * config.batch_rows * config.model.context
             shop.progress("training", step, config.steps, n_tokens, "tokens", f"loss {loss:.3f}")
 
         rows = Packed(shards, config.model.context)
         data = shop.inputs[TOKENS].fingerprint
         with interruptible():
-            found = fit(config, rows, data, trained_vocab, folder, held_out=_scored(documents), on_progress=told)
+            found = fit(
+                config, rows, data, trained_vocab, folder,
+                held_out=_scored(documents), on_progress=told, before_saving=shop.lease.check,
+            )  # fmt: skip
         costs = {key: found.pop(key) for key in RUN_ONLY if key in found}
         baselines = {"held_out_bigram": bigram_measures(shards, trained_vocab, documents)} if documents else {}
         samples = {"samples": written(folder, trained_vocab, documents, self.asked.seed)}

@@ -2,10 +2,7 @@
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from itertools import chain
 from typing import Any, ClassVar
-
-import pyarrow as pa
 
 from corpus.errors import ConfigError
 from corpus.manifest import Manifest, ShardInfo
@@ -46,13 +43,13 @@ class VocabStep:
         assert self.asked.tokenizer is not None
         size = self.asked.tokenizer.vocab_size
         shop.progress("vocabulary", 0, 1, 0)
-        texts = (t for batch in mixture_batches(shop) for t in batch.column("text").to_pylist())
-        made = vocab.train_bpe_bytes(texts, size)
+        made = vocab.train_bpe_bytes(mixture_texts(shop), size)
         if (found := made.get_vocab_size()) < size:
             raise ConfigError(
                 f"tokenizer.vocab_size is {size:,}, but the text of {MIXTURE} gives {found:,} entries and no more; "
                 f"ask for at most that many, or mix more text"
             )
+        shop.lease.check()
         files = vocab.save(made, shop.folder)
         trained = vocab.load(shop.folder)
         shop.progress("vocabulary", 1, 1, 0)
@@ -75,7 +72,8 @@ def _by_language(shop: Workshop, trained: vocab.Vocab) -> dict[str, Any]:
     return measure.by_language(trained, counts)
 
 
-def mixture_batches(shop: Workshop) -> Iterator[pa.RecordBatch]:
-    """The mixture's documents, shard by shard, in order."""
-    shards = stored_shards(shop.place.folder(MIXTURE).url, shop.inputs[MIXTURE])
-    return chain.from_iterable(read_batches(shard.path) for shard in shards)
+def mixture_texts(shop: Workshop) -> Iterator[str]:
+    """The mixture's texts, shard by shard, in order."""
+    for shard in stored_shards(shop.place.folder(MIXTURE).url, shop.inputs[MIXTURE]):
+        for batch in read_batches(shard.path, ["text"]):
+            yield from batch.column("text").to_pylist()

@@ -35,6 +35,19 @@ class Checkpoints(lightning.Callback):
         if step % self.config.checkpoint_every == 0 or step == self.config.steps:
             self.write(trainer)
 
+    def on_save_checkpoint(
+        self, trainer: lightning.Trainer, module: lightning.LightningModule, checkpoint: dict[str, Any]
+    ) -> None:
+        checkpoint["arithmetic"] = _arithmetic(trainer)
+
+    def on_load_checkpoint(
+        self, trainer: lightning.Trainer, module: lightning.LightningModule, checkpoint: dict[str, Any]
+    ) -> None:
+        was, now = checkpoint["arithmetic"], _arithmetic(trainer)
+        if was != now:
+            changed = ", ".join(f"{name} {was[name]} -> {now[name]}" for name in now if was[name] != now[name])
+            log.warning("going on from a checkpoint with %s: the losses' last digits may differ from here", changed)
+
     def write(self, trainer: lightning.Trainer) -> None:
         self.folder.mkdir(parents=True, exist_ok=True)
         beside = self.folder / f"writing-{trainer.global_rank}.tmp"
@@ -62,6 +75,11 @@ def latest(folder: Path, config: TrainingConfig) -> Path | None:
 def step_of(path: Path) -> int:
     """How many steps a checkpoint has behind it."""
     return int(path.stem.split("-")[1])
+
+
+def _arithmetic(trainer: lightning.Trainer) -> dict[str, Any]:
+    """What decides the last bits of a loss beside the configuration, and may be another after a restart."""
+    return {"precision": str(trainer.precision), "threads": torch.get_num_threads()}
 
 
 def _load(path: Path) -> dict[str, Any] | None:

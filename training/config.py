@@ -48,10 +48,12 @@ class TrainingConfig:
                 raise ConfigError(f"training {field} is {getattr(self, field)}; it must be above 0")
         if not 0 <= self.seed < 2**64:
             raise ConfigError(f"training seed is {self.seed}; it must be in 0 .. 2^64 - 1")
-        if min(self.warmup_share, self.decay_share) < 0 or self.warmup_share + self.decay_share > 1:
+        for field in ("warmup_share", "decay_share"):
+            if not 0 <= getattr(self, field) <= 1:
+                raise ConfigError(f"training {field} is {getattr(self, field)}; it must be in 0 .. 1")
+        if self.schedule == "wsd" and self.warmup_share + self.decay_share > 1:
             raise ConfigError(
-                f"training warmup_share {self.warmup_share} and decay_share {self.decay_share} must be 0 or more and "
-                "sum to 1 or less"
+                f"training warmup_share {self.warmup_share} and decay_share {self.decay_share} must sum to 1 or less"
             )
 
     def identity(self) -> dict[str, Any]:

@@ -13,7 +13,7 @@ import logging
 import os
 import time
 import warnings
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict
 from pathlib import Path
@@ -53,12 +53,16 @@ def fit(
     *,
     held_out: Sequence[HeldOut] = (),
     on_progress: Progress | None = None,
+    before_saving: Callable[[], None] | None = None,
 ) -> Measures:
-    """Trains on the rows and returns the measures; ConfigError before any work if parts do not fit together."""
+    """Trains on the rows and returns the measures; ConfigError before any work if parts do not fit together, GateError
+    once the loss is no number. What `before_saving` raises keeps the weights of an earlier run in place."""
     _check(config, rows, vocab)
     torch.set_num_threads(config.threads or len(os.sched_getaffinity(0)))
     with _quiet():
         module, seconds = _run(config, rows, fingerprint, out, on_progress)
+    if before_saving:
+        before_saving()
     _save(module, config, vocab, out)
     return _measures(config, module, vocab, held_out, out, seconds)
 

@@ -6,6 +6,7 @@ Lightning's own CSV logger is not used: started again in the same folder, it del
 """
 
 import csv
+import math
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -15,6 +16,7 @@ import lightning
 from lightning.pytorch.loggers import TensorBoardLogger
 from torch import Tensor
 
+from corpus.errors import GateError
 from training.config import TrainingConfig
 
 COLUMNS = ("step", "loss", "learning_rate", "tokens", "tokens_per_second")
@@ -25,10 +27,10 @@ Progress = Callable[[int, float, float], None]
 
 class Record(lightning.Callback):
     """Writes a row as soon as its step is done. Rows after the step that a run resumes from are removed first: those
-    steps are done again."""
+    steps are done again. A loss that is no finite number stops the run with a GateError, its row not written."""
 
     def __init__(self, path: Path, config: TrainingConfig, on_progress: Progress | None) -> None:
-        self.path, self.on_progress = path, on_progress
+        self.path, self.config, self.on_progress = path, config, on_progress
         self.tokens_per_step = config.batch_rows * config.model.context
 
     def on_train_start(self, trainer: lightning.Trainer, module: lightning.LightningModule) -> None:
@@ -39,9 +41,14 @@ class Record(lightning.Callback):
     def on_train_batch_end(
         self, trainer: lightning.Trainer, module: lightning.LightningModule, outputs: Any, batch: Any, batch_idx: int
     ) -> None:
+        step, loss = trainer.global_step, float(_loss(outputs))
+        if not math.isfinite(loss):
+            raise GateError(
+                f"training diverged: the loss is {loss} at step {step:,}, with training.learning_rate "
+                f"{self.config.learning_rate:g}; take a lower rate, or a longer training.warmup_share"
+            )
         if not trainer.is_global_zero:
             return
-        step, loss = trainer.global_step, float(_loss(outputs))
         seconds = time.perf_counter() - self.started
         tokens_per_second = (step - self.first_step) * self.tokens_per_step / seconds
         rate = trainer.optimizers[0].param_groups[0]["lr"]

@@ -2,7 +2,9 @@
 
 import csv
 import json
+import math
 import os
+import shutil
 import signal
 import time
 from dataclasses import replace
@@ -13,7 +15,7 @@ import torch
 from safetensors.torch import load_model
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
-from corpus.errors import ConfigError
+from corpus.errors import ConfigError, GateError, LeaseError
 from training import models
 from training.evaluation.perplexity import HeldOut
 from training.fit import fit
@@ -131,3 +133,34 @@ def test_parts_that_do_not_fit_together(fields, message, config, rows, vocab, tm
 def test_masked_documents_train_too(config, rows, vocab, tmp_path):
     measures = fit(replace(config, document_mask=True, steps=3, optimizer="adamw"), rows, "abc", vocab, tmp_path)
     assert measures["loss"] < torch.log(torch.tensor(float(vocab.size)))
+
+
+def test_a_run_that_diverges_stops_with_the_remedy(config, rows, vocab, tmp_path):
+    with pytest.raises(
+        GateError, match=r"the loss is nan at step [2-9], with training.learning_rate 1e\+30; take a lower"
+    ):
+        fit(replace(config, learning_rate=1e30), rows, "abc", vocab, tmp_path)
+    assert all(math.isfinite(loss) for _, loss in losses(tmp_path))
+    assert not (tmp_path / "model.safetensors").exists()
+
+
+def test_going_on_in_another_arithmetic_is_said(config, rows, vocab, tmp_path, caplog):
+    killed_at(7, config, rows, "abc", vocab, tmp_path)
+    fit(config, rows, "abc", vocab, tmp_path)
+    assert caplog.text == ""
+    shutil.rmtree(tmp_path / "checkpoints")
+    killed_at(7, config, rows, "abc", vocab, tmp_path)
+    fit(replace(config, threads=2), rows, "abc", vocab, tmp_path)
+    assert caplog.text.count("going on from a checkpoint with threads 1 -> 2") == 1
+    assert len(losses(tmp_path)) == config.steps
+
+
+def test_a_run_that_may_not_save_leaves_the_weights_alone(config, rows, vocab, tmp_path):
+    def refused():
+        raise LeaseError("another run has taken over")
+
+    (tmp_path / "model.safetensors").write_bytes(b"the other run's")
+    with pytest.raises(LeaseError):
+        fit(replace(config, steps=1), rows, "abc", vocab, tmp_path, before_saving=refused)
+    assert (tmp_path / "model.safetensors").read_bytes() == b"the other run's"
+    assert not (tmp_path / "config.json").exists()

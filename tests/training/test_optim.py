@@ -90,10 +90,16 @@ def test_rates_rise_and_fall(config):
         ({"steps": 0}, "steps is 0"),
         ({"learning_rate": -1.0}, "learning_rate is -1.0"),
         ({"learning_rate": float("nan")}, "learning_rate is nan"),
-        ({"warmup_share": 0.8}, "sum to 1 or less"),
+        ({"schedule": "wsd", "warmup_share": 0.8}, "sum to 1 or less"),
+        ({"warmup_share": 1.1}, r"warmup_share is 1\.1"),
+        ({"decay_share": -0.1}, r"decay_share is -0\.1"),
         ({"seed": -1}, "seed is -1"),
     ],
 )
 def test_a_wrong_config_says_what_is_wrong(fields, message, config):
     with pytest.raises(ConfigError, match=message):
         replace(config, **fields)
+
+
+def test_a_cosine_has_no_decay_to_leave_room_for(config):
+    assert replace(config, warmup_share=0.8).schedule == "cosine"
