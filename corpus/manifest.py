@@ -104,28 +104,35 @@ class Manifest:
     def to_json(self) -> bytes:
         """The manifest as canonical JSON; the sums stand beside the tally for people and other tools."""
         data = asdict(self)
+        data["tally"] = self._sums() | {"rows": data["tally"]}
+        return canonical_json(data)
+
+    def _sums(self) -> dict[str, Any]:
         dropped = self.dropped()
-        data["tally"] = {
+        return {
             "read": self.read,
             "kept": self.kept,
             "dropped": sum(sum(reasons.values()) for reasons in dropped.values()),
             "kept_rows": self.kept_rows,
             "kept_bytes": self.kept_bytes,
             "reasons": dropped,
-            "rows": data["tally"],
         }
-        return canonical_json(data)
 
     @staticmethod
     def from_json(data: bytes, where: str) -> "Manifest":
-        """The manifest that `to_json` wrote; DataError saying where when it is not one."""
+        """The manifest that `to_json` wrote; DataError saying where when it is not one or does not add up."""
         try:
             raw = json.loads(data)
-            raw["tally"] = tuple(Tally(**row) for row in raw["tally"]["rows"])
+            sums = raw["tally"]
+            raw["tally"] = tuple(Tally(**row) for row in sums.pop("rows"))
             raw["shards"] = tuple(shard_from(item) for item in raw["shards"])
-            return Manifest(**raw)
+            manifest = Manifest(**raw)
         except (ValueError, KeyError, TypeError, AttributeError) as error:
             raise DataError(f"{where} is no manifest ({error}); remove its folder and run again") from error
+        told = manifest._sums()
+        if wrong := sorted(key for key in told.keys() | sums if told.get(key) != sums.get(key)):
+            raise DataError(f"{where}: tally.{wrong[0]} is not what tally.rows add up to; remove its folder, run again")
+        return manifest
 
 
 def shard_from(raw: Mapping[str, Any]) -> ShardInfo:

@@ -13,6 +13,7 @@ from corpus.manifest import Manifest
 from corpus.plan import Plan, schema_of
 from corpus.plan import explain as explained
 from corpus.schema import MARKS, without
+from pipelines.wording import printable
 
 LISTED = 8
 """Entries of a long listing that are shown; --json has all."""
@@ -58,12 +59,13 @@ def _tally(manifest: Manifest) -> Padding:
 
 
 def _pairs(pairs: Iterable[tuple[str, str]]) -> Padding:
-    """Names and what they say, one under the other; long values are wrapped in a column of their own."""
+    """Names and what they say, one under the other; long values are wrapped in a column of their own. Words of the web
+    are among them."""
     table = Table.grid(padding=(0, 2, 0, 0))
     table.add_column(style="dim", no_wrap=True)
     table.add_column(overflow="fold")
     for name, said in pairs:
-        table.add_row(name, Text(said))
+        table.add_row(name, Text("\n".join(map(printable, said.split("\n")))))
     return Padding(table, (0, 0, 0, 2))
 
 

@@ -10,31 +10,31 @@ import pyarrow.compute as pc
 from corpus.manifest import ShardInfo
 from corpus.parquet import read_batches
 from corpus.storage import Folder
-from corpus.text.url import host
+from corpus.text.url import domain
 
-TOP_HOSTS = 30
+TOP_DOMAINS = 30
 CLUSTER_EXAMPLES = 10
 
 
 def corpus_measures(folder: Folder, shards: Sequence[ShardInfo]) -> dict[str, Any]:
-    """Counts over the kept documents (languages, hosts, lengths, words and copies by source), and over the dropped
+    """Counts over the kept documents (languages, domains, lengths, words and copies by source), and over the dropped
     ones the clusters that deduplication found, by stage."""
     languages: Counter[str] = Counter()
-    hosts: Counter[str] = Counter()
+    domains: Counter[str] = Counter()
     lengths: Counter[int] = Counter()
     sources: dict[str, Counter[str]] = {}
     for batch in _batches(folder, shards, "data"):
         sizes = pc.fill_null(pc.binary_length(batch.column("text")), 0).to_pylist()
         if "lang" in batch.schema.names:
             languages.update(lang or "unknown" for lang in batch.column("lang").to_pylist())
-        hosts.update(host(url or "") or "unknown" for url in batch.column("url").to_pylist())
+        domains.update(domain(url or "") or "unknown" for url in batch.column("url").to_pylist())
         lengths.update(max(size, 1).bit_length() - 1 for size in sizes)
         _count_sources(sources, batch, sizes)
     return {
         "documents": sum(lengths.values()),
         "languages": dict(sorted(languages.items())),
-        "hosts": dict(sorted(hosts.items(), key=lambda item: (-item[1], item[0]))[:TOP_HOSTS]),
-        "n_hosts": len(hosts),
+        "domains": dict(sorted(domains.items(), key=lambda item: (-item[1], item[0]))[:TOP_DOMAINS]),
+        "n_domains": len(domains),
         "lengths_log2": {str(bits): n for bits, n in sorted(lengths.items())},
         "sources": {source: dict(sorted(counts.items())) for source, counts in sorted(sources.items())},
         "clusters": _clusters(folder, shards),

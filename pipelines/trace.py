@@ -14,6 +14,7 @@ from corpus.parquet import read_batches
 from pipelines.artifact import Place
 from pipelines.names import HELDOUT, TOKENS
 from pipelines.tokens_step import local_folder
+from pipelines.wording import printable
 
 ID = re.compile(r"[0-9a-f]{32}")
 SHOWN = ("url", "source", "origin", "shard", "row", "timestamp", "charset", "lang", "lang_score")
@@ -46,8 +47,8 @@ def life_of(place: Place, artifacts: Sequence[str], document: str) -> Iterator[s
 
 
 def _line(name: str, said: str) -> str:
-    """The name and what it says, in two columns; further lines stand under the first."""
-    return f"  {name:<{WIDTH}}  {said}".replace("\n", f"\n{'':<{WIDTH + 4}}")
+    """The name and what it says, in two columns; further lines stand under the first. Words of the web are in it."""
+    return f"  {name:<{WIDTH}}  " + f"\n{'':<{WIDTH + 4}}".join(map(printable, said.split("\n")))
 
 
 def _value(value: Any) -> str:

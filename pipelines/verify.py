@@ -1,19 +1,27 @@
 """Checks a run against its manifests: every file's bytes and rows, and the laws that tie artifacts together."""
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
+import pyarrow as pa
 from rich.console import Console
 
 from corpus.errors import DataError
-from corpus.manifest import FileInfo, Manifest
-from corpus.parquet import rows_in
+from corpus.manifest import FileInfo, Manifest, Tally, summed
+from corpus.parquet import read_batches, rows_in
+from corpus.schema import MARKS, align, joined, without
+from corpus.shards import counted
 from corpus.storage import Folder, sha256_of
 from pipelines.artifact import Place, changed_inputs
 from pipelines.names import CORPORA, MIXTURE, TOKENS, VOCAB
 from pipelines.session import Run
 from pipelines.tokens_step import local_folder
 from tokenizer.shard import TokenShard
+
+COUNTED = joined(pa.schema([("source", pa.string()), ("text", pa.string()), ("copy", pa.int32())]), MARKS)
+"""The columns a tally is counted from."""
+Key = tuple[str, str, str]
+Counts = tuple[int, int, int]
 
 
 def verify_all(run: Run, only: str | None, console: Console) -> None:
@@ -44,10 +52,16 @@ def faults_of(place: Place, name: str) -> Iterator[str]:
     """Everything about one artifact that is not as its manifest says."""
     manifest = place.need(name)
     folder = place.folder(name)
-    for shard in manifest.shards:
-        for role, info in shard.files.items():
-            yield from (f"{name}, shard {shard.shard}, {role}: {fault}" for fault in file_faults(folder, info))
+    harmed = [
+        f"{name}, shard {shard.shard}, {role}: {fault}"
+        for shard in manifest.shards
+        for role, info in shard.files.items()
+        for fault in file_faults(folder, info)
+    ]
+    yield from harmed
     yield from (f"{name}: {fault}" for fault in law_faults(place, manifest))
+    if manifest.kind == "corpus" and not harmed:
+        yield from (f"{name}: {fault}" for fault in tally_faults(folder, manifest))
 
 
 def file_faults(folder: Folder, info: FileInfo) -> Iterator[str]:
@@ -64,22 +78,47 @@ def file_faults(folder: Folder, info: FileInfo) -> Iterator[str]:
 
 
 def law_faults(place: Place, manifest: Manifest) -> Iterator[str]:
-    """Laws that do not hold: what was read is what was kept and dropped, here and from one artifact to the next."""
+    """Laws that do not hold from one artifact to the next: what was kept there is what was read here."""
     changed = changed_inputs(place, manifest)
     yield from (f"was made from another {name} than the one beside it" for name in changed)
     if manifest.kind == "corpus":
-        dropped = sum(sum(reasons.values()) for reasons in manifest.dropped().values())
-        if manifest.read != manifest.kept + dropped:
-            yield f"read {manifest.read:,} but kept {manifest.kept:,} and dropped {dropped:,}"
-        for role, rows in (("data", manifest.kept_rows), ("rejects", dropped)):
-            held = sum(shard.files[role].rows or 0 for shard in manifest.shards)
-            if held != rows:
-                yield f"{role} holds {held:,} rows, the tally says {rows:,}"
         before = CORPORA.get(manifest.name)
         if before and before not in changed and place.need(before).kept != manifest.read:
             yield f"read {manifest.read:,} documents, but {before} kept {place.need(before).kept:,}"
     if manifest.name == TOKENS and not changed:
         yield from token_faults(place, manifest)
+
+
+def tally_faults(folder: Folder, manifest: Manifest) -> Iterator[str]:
+    """Lines of the tally that are not what a count over the files' rows gives: kept ones in data, others in rejects."""
+    held, told = _counts(_recounted(folder, manifest)), _counts(manifest.tally)
+    for key in sorted(held.keys() | told):
+        there, said = held.get(key), told.get(key)
+        if there != said:
+            yield f"{' '.join(filter(None, key))}: the files hold {_count(there)}, the tally says {_count(said)}"
+
+
+def _recounted(folder: Folder, manifest: Manifest) -> Iterator[Tally]:
+    for shard in manifest.shards:
+        for role, schema in (("data", without(COUNTED, set(MARKS.names))), ("rejects", COUNTED)):
+            for batch in read_batches(folder.path(shard.files[role].file), schema.names):
+                yield from counted(align(batch, COUNTED))
+
+
+def _counts(tallies: Iterable[Tally]) -> dict[Key, Counts]:
+    """Documents, copies and bytes by source, stage and reason; bytes of kept text only: rejects hold samples."""
+    return {
+        (t.source, t.dropped_by or "", t.drop_reason or "kept"): (
+            t.documents,
+            t.copies,
+            0 if t.drop_reason else t.text_bytes,
+        )
+        for t in summed(tallies)
+    }
+
+
+def _count(counts: Counts | None) -> str:
+    return "none" if counts is None else "{:,} documents, {:,} copies, {:,} bytes".format(*counts)
 
 
 def token_faults(place: Place, manifest: Manifest) -> Iterator[str]:

@@ -1,4 +1,4 @@
-"""How a recipe's errors are worded: the value as a recipe writes it, the nearest right name, the names there are."""
+"""How errors and listings are worded: values as a recipe writes them, the nearest right name, any text made safe."""
 
 import json
 from collections.abc import Sequence
@@ -22,6 +22,12 @@ def shown(value: object) -> str:
     """The value as a recipe would write it, cut where it is long: `null`, `[en]` as `["en"]`."""
     said = json.dumps(value, ensure_ascii=False, default=repr)
     return said if len(said) <= 80 else said[:77] + "..."
+
+
+def printable(text: str) -> str:
+    """The text with U+FFFD for every sign that a terminal would obey or nobody could see: escapes, line ends, turns of
+    direction."""
+    return "".join(char if char.isprintable() else "\ufffd" for char in text)
 
 
 def listed(words: Sequence[str]) -> str:

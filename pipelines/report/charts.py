@@ -7,7 +7,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter, MaxNLocator
 
-from pipelines.report.corpora import Clusters, Comparison, Hosts, Lengths
+from pipelines.report.corpora import Clusters, Comparison, Domains, Lengths
 from pipelines.report.drawing import GRID, INK, LOST, MAIN, MUTED, PALE, drawn, label
 from pipelines.report.funnel import Level
 from pipelines.report.learning import Cost, Curve
@@ -17,7 +17,7 @@ WIDTH, BARS, THIRD = 10.0, 7.5, 3.2
 """Inches; a chart of bars with their names needs less width than one with an axis."""
 ROW = 0.3
 """Inches of height that a bar takes."""
-TOP_LANGUAGES, TOP_HOSTS, TOP_SIZES = 12, 15, 12
+TOP_LANGUAGES, TOP_DOMAINS, TOP_SIZES = 12, 15, 12
 
 
 def funnel(levels: Sequence[Level]) -> Markup:
@@ -77,9 +77,9 @@ def _paired(name: str, described: str, rows: Sequence[tuple[str, int, int]], key
     return drawn(name, described, BARS, height, draw)
 
 
-def hosts(found: Hosts) -> Markup:
-    """The hosts with the most documents."""
-    rows = found.rows[:TOP_HOSTS]
+def domains(found: Domains) -> Markup:
+    """The domains with the most documents."""
+    rows = found.rows[:TOP_DOMAINS]
     height = ROW * len(rows) + 0.1
 
     def draw(figure: Figure) -> None:
@@ -90,7 +90,7 @@ def hosts(found: Hosts) -> Markup:
             _beside(axes, count(n), n, at)
         _names(axes, [label(name) for name, _ in rows])
 
-    return drawn("hosts", f"Documents by host, the first {len(rows)} of {found.n_hosts}", BARS, height, draw)
+    return drawn("domains", f"Documents by domain, the first {len(rows)} of {found.n_domains}", BARS, height, draw)
 
 
 def lengths(found: Sequence[Lengths]) -> Markup:

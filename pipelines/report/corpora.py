@@ -1,4 +1,4 @@
-"""Counts over a run's corpora: languages, hosts, lengths, duplicates, and what the mixture is composed of."""
+"""Counts over a run's corpora: languages, domains, lengths, duplicates, and what the mixture is composed of."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -20,11 +20,11 @@ class Comparison:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Hosts:
-    """The hosts with the most documents of a corpus, and how many there are in all."""
+class Domains:
+    """The domains with the most documents of a corpus, and how many there are in all."""
 
     label: str
-    n_hosts: int
+    n_domains: int
     rows: tuple[tuple[str, int], ...]
 
 
@@ -71,11 +71,11 @@ class Composition:
 
 
 def languages(found: Sequence[Record]) -> Comparison | None:
-    """Documents by language, in every corpus that knows the language."""
-    knowing = [record for record in found if record.measure("languages")]
-    if not knowing:
+    """Documents by language, in every corpus that knows the language; one that kept nothing has none of each."""
+    knowing = [record for record in found if record.measure("languages") or not record.manifest.kept]
+    if not any(record.measure("languages") for record in knowing):
         return None
-    counts: list[Counts] = [record.measure("languages") for record in knowing]
+    counts: list[Counts] = [record.measure("languages") or {} for record in knowing]
     names = {name for one in counts for name in one}
     order = sorted(names, key=lambda name: ([-one.get(name, 0) for one in counts], name))
     return Comparison(
@@ -84,13 +84,13 @@ def languages(found: Sequence[Record]) -> Comparison | None:
     )
 
 
-def hosts(record: Record) -> Hosts | None:
-    """The corpus' top hosts."""
-    counts: Counts = record.measure("hosts") or {}
+def domains(record: Record) -> Domains | None:
+    """The corpus' top domains."""
+    counts: Counts = record.measure("domains") or {}
     if not counts:
         return None
     rows = sorted(counts.items(), key=lambda item: (-item[1], item[0]))
-    return Hosts(label=record.label, n_hosts=record.measure("n_hosts") or len(rows), rows=tuple(rows))
+    return Domains(label=record.label, n_domains=record.measure("n_domains") or len(rows), rows=tuple(rows))
 
 
 def lengths(found: Sequence[Record]) -> tuple[Lengths, ...]:

@@ -15,6 +15,8 @@ import matplotlib as mpl
 from markupsafe import Markup
 from matplotlib.figure import Figure
 
+from pipelines.wording import printable
+
 INK, MUTED, GRID, MAIN, PALE, LOST = "#010101", "#020202", "#030303", "#040404", "#050505", "#060606"
 _VARIABLES = {
     INK: "var(--ink)",
@@ -29,7 +31,7 @@ SMALLEST, LARGEST = 0.9, 1.4
 _STYLE: dict[Any, Any] = {
     "svg.fonttype": "none",  # text as text: it can be searched, copied and read aloud
     "svg.hashsalt": "millstream",
-    "text.parse_math": False,  # a "$" in a host's name is a "$"
+    "text.parse_math": False,  # a "$" in a domain's name is a "$"
     "text.color": INK,
     "axes.labelcolor": MUTED,
     "axes.edgecolor": GRID,
@@ -62,7 +64,7 @@ def drawn(name: str, described: str, width: float, height: float, draw: Callable
 
 def label(text: str, limit: int = 34) -> str:
     """The text as a chart can hold it: no invisible or directional signs, its middle cut where it is long."""
-    plain = "".join(char if char.isprintable() else "\ufffd" for char in text)
+    plain = printable(text)
     return plain if len(plain) <= limit else f"{plain[: limit - 11]}…{plain[-10:]}"
 
 

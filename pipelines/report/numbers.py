@@ -7,7 +7,7 @@ from typing import Any
 from corpus.manifest import Manifest
 from pipelines.names import CHECKPOINT, CORPORA, DEDUPED, EXTRACTED, HELDOUT, MIXTURE, PAGES, TOKENS, VOCAB
 from pipelines.report import corpora, learning
-from pipelines.report.corpora import Clusters, Comparison, Composition, Hosts, Lengths
+from pipelines.report.corpora import Clusters, Comparison, Composition, Domains, Lengths
 from pipelines.report.funnel import Level, Passage, levels, passage
 from pipelines.report.learning import Cost, Measures, Model
 from pipelines.report.records import Record
@@ -35,7 +35,7 @@ class Numbers:
     levels: tuple[Level, ...]
     end: Passage | None
     languages: Comparison | None
-    hosts: Hosts | None
+    domains: Domains | None
     lengths: tuple[Lengths, ...]
     clusters: tuple[Clusters, ...]
     composition: Composition | None
@@ -60,7 +60,7 @@ def numbers(found: Mapping[str, Record]) -> Numbers:
         levels=tuple(levels([passages[name] for name in LINE if name in passages])),
         end=passages[line[-1].manifest.name] if line else None,
         languages=corpora.languages(made),
-        hosts=corpora.hosts(line[-1]) if line else None,
+        domains=corpora.domains(line[-1]) if line else None,
         lengths=corpora.lengths(ends),
         clusters=corpora.clusters(line),
         composition=_composition(found),

@@ -54,6 +54,25 @@ def test_what_is_no_manifest_is_a_data_error(data: bytes) -> None:
         Manifest.from_json(data, "here")
 
 
+@pytest.mark.parametrize("key", ["read", "kept", "dropped", "kept_rows", "kept_bytes"])
+def test_a_sum_that_is_not_its_rows_is_refused(key: str) -> None:
+    tally = (Tally("web", None, None, 3, 30), Tally("web", "c4", "too_short", 2, 5))
+    raw = json.loads(manifest(tally).to_json())
+    raw["tally"][key] += 1
+    with pytest.raises(DataError, match=f"here: tally.{key} is not"):
+        Manifest.from_json(json.dumps(raw).encode(), "here")
+    del raw["tally"][key]
+    with pytest.raises(DataError, match=f"tally.{key}"):
+        Manifest.from_json(json.dumps(raw).encode(), "here")
+
+
+def test_reasons_that_are_not_those_of_the_rows_are_refused() -> None:
+    raw = json.loads(manifest((Tally("web", "c4", "too_short", 2, 5),)).to_json())
+    raw["tally"]["reasons"]["c4"] = {"too_long": 2}
+    with pytest.raises(DataError, match=r"tally\.reasons"):
+        Manifest.from_json(json.dumps(raw).encode(), "here")
+
+
 def test_a_manifest_with_a_field_too_many_is_refused() -> None:
     raw = json.loads(manifest().to_json())
     for change in ({"colour": 1}, {"shards": [3]}, {"shards": [{"shard": 1, "files": []}]}):

@@ -7,13 +7,13 @@ import matplotlib as mpl
 import pytest
 
 from pipelines.report import charts, wording
-from pipelines.report.corpora import Clusters, Comparison, Hosts, Lengths
+from pipelines.report.corpora import Clusters, Comparison, Domains, Lengths
 from pipelines.report.drawing import label
 from pipelines.report.funnel import Level
 from pipelines.report.learning import Cost, Curve
 
-HOSTS = Hosts(
-    label="corpus/pages@dev", n_hosts=3, rows=(("$\\frac{a}{$.example", 5), ("<b>&amp;</b>", 2), ("電.jp", 1))
+DOMAINS = Domains(
+    label="corpus/pages@dev", n_domains=3, rows=(("$\\frac{a}{$.example", 5), ("<b>&amp;</b>", 2), ("電.jp", 1))
 )
 LANGUAGES = Comparison(labels=("a@dev", "b@dev"), rows=(("en", (10, 5)), ("de", (3, 0))))
 LENGTHS = (Lengths(label="a@dev", documents={3: 1, 9: 20}), Lengths(label="b@dev", documents={9: 12}))
@@ -30,7 +30,7 @@ COST = Cost(
 
 DRAWN: dict[str, Callable[[], str]] = {
     "funnel": lambda: charts.funnel(LEVELS),
-    "hosts": lambda: charts.hosts(HOSTS),
+    "domains": lambda: charts.domains(DOMAINS),
     "languages": lambda: charts.languages(LANGUAGES, "b@dev"),
     "lengths": lambda: charts.lengths(LENGTHS),
     "sizes": lambda: charts.sizes(CLUSTERS),
@@ -66,7 +66,7 @@ def test_a_chart_is_the_same_each_time_and_has_the_page_s_colours_only(name: str
 
 def test_labels_are_shown_as_they_are() -> None:
     """No mathematics, no markup, letters that matplotlib's font lacks."""
-    assert {"$\\frac{a}{$.example", "<b>&amp;</b>", "電.jp", "5", "2", "1"} == set(texts(charts.hosts(HOSTS)))
+    assert {"$\\frac{a}{$.example", "<b>&amp;</b>", "電.jp", "5", "2", "1"} == set(texts(charts.domains(DOMAINS)))
 
 
 def test_the_funnel_says_what_is_left_and_what_was_lost() -> None:

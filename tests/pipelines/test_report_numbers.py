@@ -15,6 +15,7 @@ from corpus.storage import Folder
 from pipelines.artifact import Place
 from pipelines.report.funnel import SAMPLE_CHARS, levels, passage, stages
 from pipelines.report.numbers import Numbers, numbers
+from pipelines.report.page import write_report
 from pipelines.report.records import Record, records
 
 
@@ -87,6 +88,25 @@ def test_levels_lose_nothing(drops: list[list[tuple[str, str, int, int]]], kept:
 def test_languages_are_those_of_every_corpus(found: Numbers) -> None:
     assert found.languages is not None
     assert dict(found.languages.rows) == {"en": (22, 15, 12, 2, 20), "de": (8, 5, 4, 0, 8)}
+
+
+def test_a_corpus_that_kept_nothing_has_none_of_each_language(tmp_path: Path) -> None:
+    place = runs.build(tmp_path, artifacts=(runs.EXTRACTED,))
+    rows = [runs.dropped(runs.page(n, "Page"), "language_filter", "other_language") for n in range(30)]
+    runs.put_corpus(place, runs.PAGES, rows, ("language_filter",))
+    found = numbers(records(place, runs.LINE))
+    assert found.languages is not None
+    assert dict(found.languages.rows) == {"en": (22, 0), "de": (8, 0)}
+    assert Path(write_report(place, runs.LINE, "empty")).exists()
+
+
+def test_domains_are_not_hosts(tmp_path: Path) -> None:
+    place = Place(Folder(str(tmp_path)))
+    urls = ("https://a.one.example/", "https://b.one.example/x", "http://news.two.co.uk/")
+    runs.put_corpus(place, runs.EXTRACTED, [runs.page(n, "Page", url) for n, url in enumerate(urls)], ("extract",))
+    found = numbers(records(place, runs.LINE)).domains
+    assert found is not None
+    assert (found.n_domains, found.rows) == (2, (("one.example", 2), ("two.co.uk", 1)))
 
 
 def test_clusters_count_the_survivor(found: Numbers) -> None:

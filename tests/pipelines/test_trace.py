@@ -1,13 +1,21 @@
 """`millstream explain`: the life of a document of every fate, and its tokens where it says that they are."""
 
+import io
 import re
+from pathlib import Path
 from typing import Any
 
+import build_report_run as runs
 import numpy as np
 import pytest
+from rich.console import Console
 from small_run import Finished, millstream
 
 from corpus.storage import Folder
+from pipelines.artifact import Place
+from pipelines.listing import manifest_lines
+from pipelines.names import EXTRACTED
+from pipelines.trace import life_of
 from tokenizer import vocab
 from tokenizer.shard import TokenShard
 
@@ -80,3 +88,22 @@ def test_mixed_documents_are_where_it_says(finished: Finished) -> None:
             *ids, end = tokens_at(finished, said)
             assert end == trained.eod_id
             assert trained.decode(np.array(ids)) == row["text"]
+
+
+ESCAPES = "\x1bcowned\x07\x9b31m\u202e"
+
+
+def test_what_a_terminal_would_obey_is_not_printed(tmp_path: Path) -> None:
+    """Neither by `explain` nor by `show`; a fault's lines stay lines."""
+    place = Place(Folder(str(tmp_path)))
+    good = runs.page(0, "Page", f"http://{ESCAPES}.example/")
+    bad = runs.page(1, None, f"http://one.example/{ESCAPES}", fault=f"first {ESCAPES}\nsecond", charset=ESCAPES)
+    runs.put_corpus(place, EXTRACTED, [good, runs.dropped(bad, "read_warc", "broken_record")], ("read_warc",))
+    console = Console(file=io.StringIO(), width=200)
+    for line in manifest_lines(place.need(EXTRACTED)):
+        console.print(line)
+    told = [line for row in (good, bad) for line in life_of(place, [EXTRACTED], row["id"])]
+    for said in (console.file.getvalue(), "\n".join(told)):  # type: ignore[attr-defined]
+        assert "\ufffdcowned\ufffd\ufffd31m\ufffd" in said
+        assert [char for char in said if not char.isprintable() and char != "\n"] == []
+    assert told[-1].split("\n")[-1].split() == ["second"]

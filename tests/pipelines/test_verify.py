@@ -3,6 +3,7 @@
 import json
 import shutil
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +12,7 @@ import pyarrow.parquet as pq
 import pytest
 from small_run import Finished, Said, millstream
 
+from corpus.manifest import Manifest, Tally
 from pipelines.names import CORPORA
 
 Harm = Callable[[Finished], None]
@@ -89,13 +91,42 @@ def edit(run: Finished, name: str, change: Callable[[Any], None]) -> None:
     (run.root / name / "dev" / "manifest.json").write_text(json.dumps(manifest))
 
 
-def a_law(run: Finished) -> None:
-    """The tally counts one document more than the files hold."""
+def a_sum(run: Finished) -> None:
+    """One number of the tally, which its rows do not add up to."""
 
     def change(manifest: Any) -> None:
-        next(row for row in manifest["tally"]["rows"] if row["drop_reason"] is None)["documents"] += 1
+        manifest["tally"]["kept"] += 1
 
     edit(run, "corpus/pages", change)
+
+
+def retold(run: Finished, name: str, change: Callable[[Tally], Tally]) -> None:
+    """The tally's rows changed, its sums with them."""
+    path = run.root / name / "dev" / "manifest.json"
+    manifest = Manifest.from_json(path.read_bytes(), name)
+    path.write_bytes(replace(manifest, tally=tuple(map(change, manifest.tally))).to_json())
+
+
+def a_reason(run: Finished) -> None:
+    """As many dropped as before, some for another reason."""
+    retold(run, "corpus/pages", lambda t: replace(t, drop_reason="bad_words") if t.dropped_by == "c4" else t)
+
+
+def a_kept_byte(run: Finished) -> None:
+    retold(run, "corpus/heldout", lambda t: t if t.drop_reason else replace(t, text_bytes=t.text_bytes + 1))
+
+
+def a_copy_for_a_document(run: Finished) -> None:
+    """As many rows as before."""
+
+    def change(t: Tally) -> Tally:
+        return t if t.drop_reason else replace(t, documents=t.documents - 1, copies=t.copies + 1)
+
+    retold(run, "corpus/mixture", change)
+
+
+def a_document_more(run: Finished) -> None:
+    retold(run, "corpus/extracted", lambda t: t if t.drop_reason else replace(t, documents=t.documents + 1))
 
 
 def a_manifest_of_no_sense(run: Finished) -> None:
@@ -110,7 +141,11 @@ HARMS: list[tuple[Harm, tuple[str, ...]]] = [
     (a_file_gone, ("corpus/mixture", "shard 0", "is missing")),
     (a_file_cut_short, ("corpus/heldout", "rejects", "bytes instead of")),
     (a_manifest_gone, ("corpus/deduped", "made from another corpus/pages")),
-    (a_law, ("corpus/pages: read 94", "93")),
+    (a_sum, ("corpus/pages", "tally.kept is not")),
+    (a_reason, ("corpus/pages: web c4 bad_words: the files hold none", "c4 too_few_sentences")),
+    (a_kept_byte, ("corpus/heldout: web kept: the files hold",)),
+    (a_copy_for_a_document, ("corpus/mixture: web kept: the files hold",)),
+    (a_document_more, ("corpus/extracted: web kept: the files hold 93 documents", "the tally says 94")),
     (a_manifest_of_no_sense, ("corpus/pages", "no manifest", "run again")),
 ]
 
