@@ -72,7 +72,7 @@ def clocked(clock: CpuClock) -> None:
     CorpusStep.build = _build_clocked(clock, CorpusStep.build)
     read_batches, report = tasks.read_batches, commands.report
     tasks.read_batches = lambda *asked: clock.each(STORE, read_batches(*asked))
-    commands.report = lambda root: clock.call(REPORT, report, root)
+    commands.report = lambda root, version=None: clock.call(REPORT, report, root, version)
     session.Pool = InlinePool
 
 

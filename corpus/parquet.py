@@ -130,7 +130,8 @@ def read_batches(path: str, columns: Sequence[str] | None = None) -> Iterator[pa
             fsspec.open(path, "rb") as file,
             pq.ParquetFile(file, pre_buffer=False, page_checksum_verification=True) as parquet,
         ):
-            yield from parquet.iter_batches(batch_size=READ_ROWS, columns=columns, use_threads=False)
+            for group in range(parquet.num_row_groups):  # one by one: a batch across groups is not bounded in bytes
+                yield from parquet.iter_batches(READ_ROWS, row_groups=[group], columns=columns, use_threads=False)
     except FileNotFoundError as error:
         raise DataError(f"{path} is missing though its manifest names it; run `millstream verify`") from error
     except (pa.ArrowException, ValueError, OSError) as error:

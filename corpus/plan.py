@@ -2,7 +2,7 @@
 
     Read(name, schema)              a named input: raw splits, or the kept documents of an artifact
     Map(source, stage)              a stage, batch by batch
-    Reduce(source, key, ...)        first, sum or count per key; no key is ever held whole in memory
+    Reduce(source, key, ...)        first, sum or count per key
     Group(source, stage)            what Reduce cannot say, with whole keys in memory
     Components(edges)               the smallest id of each row's component
     Attach(source, verdicts)        columns that come home to the documents by (shard, row)

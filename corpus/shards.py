@@ -65,7 +65,7 @@ class ShardWriter:
                 rejects.add(batch.filter(dropped))
                 groups.write(align(batch.filter(pc.invert(dropped)), kept))
             tally = summed(tallies)
-            self._check_faults(shard, tally)
+            self._check_faults(shard, tally, rejects)
             files = {"data": _adopted(self.folder / "data", path, shard, groups)}
         with (self.folder / "rejects").scratch() as path:
             groups = RowGroups(path, schema)
@@ -74,13 +74,14 @@ class ShardWriter:
             files["rejects"] = _adopted(self.folder / "rejects", path, shard, groups)
         self._commit(ShardInfo(shard, files), tally)
 
-    def _check_faults(self, shard: int, tally: tuple[Tally, ...]) -> None:
+    def _check_faults(self, shard: int, tally: tuple[Tally, ...], rejects: "_Rejects") -> None:
         read = sum(t.documents for t in tally)
         faults = sum(t.documents for t in tally if t.drop_reason in FAULTS)
         if read and faults / read > self.max_fault_share:
             raise DataError(
-                f"{self.folder.url}: shard {shard}: {faults} of {read} records could not be read, more than the share "
-                f"{self.max_fault_share} that corpus.max_fault_share allows; look at the input, or raise the bound"
+                f"{self.folder.url}: shard {shard}: {faults} of {read} records are faults, more than the share "
+                f"{self.max_fault_share} that corpus.max_fault_share allows; the first: {rejects.first_fault()}. "
+                f"Mend the input, or the stage, or raise the bound"
             )
 
     def _commit(self, info: ShardInfo, tally: tuple[Tally, ...]) -> None:
@@ -150,6 +151,15 @@ class _Rejects:
                 entry = (-share(name, SAMPLE_SALT), name, text)
                 (heapq.heappushpop if len(heap) >= self._n_samples else heapq.heappush)(heap, entry)
         self._batches.append(with_columns(batch, {"text": pa.nulls(batch.num_rows, pa.string())}))
+
+    def first_fault(self) -> str:
+        """Where the first fault is, which stage met it, and what it said last."""
+        for batch in self._batches:
+            for row in batch.select(["origin", "dropped_by", "drop_reason", "fault"]).to_pylist():
+                if row["drop_reason"] in FAULTS:
+                    said = (row["fault"] or "").strip().rpartition("\n")[2]
+                    return f"{row['origin']}, {row['dropped_by']}: {row['drop_reason']}{f' ({said})' if said else ''}"
+        return "none"
 
     def table(self) -> pa.Table:
         """All of them in the order of reading."""

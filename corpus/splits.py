@@ -6,6 +6,7 @@ depend on workers, engines or where the files lie.
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
+from itertools import count
 from typing import Any, BinaryIO
 
 import fsspec
@@ -90,18 +91,25 @@ def _matches(source: str, pattern: str) -> list[InputFile]:
 
 
 def _globbed(source: str, pattern: str) -> Iterator[InputFile]:
+    if "::" in pattern:
+        raise ConfigError(f"sources.{source}.paths: {pattern} chains two stores; unpack it and name the files")
     fs, path = fsspec.core.url_to_fs(pattern)
-    base = path[: min((path.find(c) for c in "*?[" if c in path), default=len(path))].rpartition("/")[0]
-    for name in sorted(fs.glob(path)) if set(path) & set("*?[") else [path] if fs.exists(path) else []:
+    literal = fs.exists(path)  # a name may hold the signs of a pattern, and a signed URL a question mark
+    end = len(path) if literal else min((path.find(c) for c in "*?[" if c in path), default=len(path))
+    base = path[:end].partition("?")[0].rpartition("/")[0]
+    for name in [path] if literal else sorted(fs.glob(path)):
         info = fs.info(name)
         if info["type"] == "file":
             relative = name[len(base) :].lstrip("/")
+            relative = relative.partition("?")[0] if "://" in name else relative  # a signature is no part of a name
+            if not relative.isprintable():
+                raise ConfigError(f"sources.{source}.paths: {relative!r} has no printable name; rename the file")
             yield InputFile(source, fs.unstrip_protocol(name), relative, int(info["size"]))
 
 
-def cut(files: Iterable[InputFile], split_bytes: int, boundary: Callable[[BinaryIO, int, int], int]) -> list[Split]:
+def cut(files: Iterable[InputFile], split_bytes: int, boundary: Callable[[BinaryIO, int, int], int]) -> Iterator[Split]:
     """The splits of about `split_bytes` each; `boundary(file, position, size)` is the first record from position on."""
-    splits: list[Split] = []
+    numbers = count()
     for item in files:
         starts = [0]
         if item.size > split_bytes:
@@ -109,16 +117,15 @@ def cut(files: Iterable[InputFile], split_bytes: int, boundary: Callable[[Binary
                 while (next_start := boundary(file, starts[-1] + split_bytes, item.size)) < item.size:
                     starts.append(next_start)
         for start, end in zip(starts, [*starts[1:], item.size], strict=True):
-            splits.append(Split(item.source, item.url, item.file, start, end, len(splits)))
-    return splits
+            yield Split(item.source, item.url, item.file, start, end, next(numbers))
 
 
-def limited(splits: Iterable[Split], n_rows: int, count: Callable[[Split], int]) -> list[Split]:
-    """The splits that hold the first `n_rows` rows; `count` says how many rows a split has (up to its max_rows)."""
+def limited(splits: Iterable[Split], n_rows: int, rows_of: Callable[[Split], int]) -> list[Split]:
+    """The splits that hold the first `n_rows` rows; `rows_of` says how many rows a split has (up to its max_rows)."""
     kept: list[Split] = []
     for split in splits:
         if n_rows <= 0:
             break
         kept.append(replace(split, max_rows=n_rows))
-        n_rows -= count(kept[-1])
+        n_rows -= rows_of(kept[-1])
     return kept

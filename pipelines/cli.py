@@ -7,6 +7,7 @@ from typing import Annotated
 import typer
 
 from corpus.errors import ConfigError, MillstreamError
+from pipelines.wording import printable
 
 STOPPED = 130
 """What typer returns after Ctrl-C."""
@@ -27,8 +28,12 @@ Sets = Annotated[
     list[str] | None,
     typer.Option("--set", help="dotted.path=value over the recipe; the value is YAML.", metavar="PATH=VALUE"),
 ]
-Limit = Annotated[int | None, typer.Option(min=1, help="Only the first N records of the input.", metavar="N")]
+Limit = Annotated[
+    int | None,
+    typer.Option(min=1, help="Only the first N records of the input; steps and budgets stay as they are.", metavar="N"),
+]
 Only = Annotated[str | None, typer.Option(help="Only this artifact and what it is made from.", metavar="NAME")]
+RunVersion = Annotated[str | None, typer.Option("--version", help="Default: the one asked for last.", metavar="NAME")]
 Version = Annotated[str, typer.Option(help="dev is rebuilt when the recipe changes; any other is released for good.")]
 
 
@@ -80,41 +85,44 @@ def show(
     name: Annotated[str, typer.Argument(help="An artifact: corpus/pages, vocab/main, ...", metavar="NAME")],
     root: RunRoot = None,
     json: Annotated[bool, typer.Option("--json", help="The manifest as it is stored.")] = False,
+    version: RunVersion = None,
 ) -> None:
     """Show an artifact's manifest as a person reads it."""
     from pipelines import commands
 
-    commands.show(name, root, json)
+    commands.show(name, root, version, json)
 
 
 @app.command(epilog="Examples: `millstream verify` · `millstream verify corpus/deduped --root runs/demo`")
 def verify(
     name: Annotated[str | None, typer.Argument(help="One artifact. Default: all of the run.", metavar="[NAME]")] = None,
     root: RunRoot = None,
+    version: RunVersion = None,
 ) -> None:
     """Hash every shard again and check the laws. Exit code 3 on any difference."""
     from pipelines import commands
 
-    commands.verify(name, root)
+    commands.verify(name, root, version)
 
 
 @app.command(epilog="Example: `millstream explain https://www.debian.org/doc/`")
 def explain(
     document: Annotated[str, typer.Argument(help="A page's URL, or a document's id.", metavar="URL|ID")],
     root: RunRoot = None,
+    version: RunVersion = None,
 ) -> None:
     """Tell the life of one document: where it was read, what each stage said, where its tokens are."""
     from pipelines import commands
 
-    commands.explain(document, root)
+    commands.explain(document, root, version)
 
 
 @app.command(epilog="Example: `millstream report --root runs/demo`")
-def report(root: RunRoot = None) -> None:
+def report(root: RunRoot = None, version: RunVersion = None) -> None:
     """Write report.html again, from the manifests."""
     from pipelines import commands
 
-    commands.report(root)
+    commands.report(root, version)
 
 
 def main() -> None:
@@ -126,7 +134,7 @@ def main() -> None:
         if "--debug" in sys.argv:
             traceback.print_exc()
         line, code = _told(error)
-        print(" ".join(line.split()), file=sys.stderr)
+        print(printable(" ".join(line.split())), file=sys.stderr)
     if code == STOPPED:
         print("millstream: stopped; what was finished is kept, run again to go on", file=sys.stderr)
     sys.exit(code)

@@ -35,7 +35,7 @@ def run(
     with working(place, engine, workers, console) as runner:
         remember(place, recipe, steps)
         runner.run(wanted)
-    report(place.root.url)
+    report(place.root.url, version)
 
 
 def plan(name: str, root: str | None, limit: int | None, sets: Sequence[str], only: str | None, version: str) -> None:
@@ -63,9 +63,9 @@ def _asked(name: str, root: str | None, sets: Sequence[str], version: str) -> tu
     return recipe, Place(Folder(root or str(RUNS / recipe.name)), version)
 
 
-def show(name: str, root: str | None, as_json: bool) -> None:
+def show(name: str, root: str | None, version: str | None, as_json: bool) -> None:
     """Prints a manifest."""
-    run = recall(root)
+    run = recall(root, version)
     manifest = run.place.need(run.known(name))
     if as_json:
         sys.stdout.write(run.place.folder(name).read(MANIFEST).decode())
@@ -75,26 +75,26 @@ def show(name: str, root: str | None, as_json: bool) -> None:
         console.print(line)
 
 
-def verify(name: str | None, root: str | None) -> None:
+def verify(name: str | None, root: str | None, version: str | None) -> None:
     """Checks artifacts against their manifests; DataError (exit code 3) when one differs."""
     from pipelines.verify import verify_all
 
-    verify_all(recall(root), name, Console())
+    verify_all(recall(root, version), name, Console())
 
 
-def explain(document: str, root: str | None) -> None:
+def explain(document: str, root: str | None, version: str | None) -> None:
     """Prints the life of one document."""
     from pipelines.trace import life_of
 
-    run = recall(root)
+    run = recall(root, version)
     for line in life_of(run.place, run.current, document):
         print(line)
 
 
-def report(root: str | None) -> None:
+def report(root: str | None, version: str | None) -> None:
     """Writes the report."""
     from pipelines.report.page import write_report
 
-    run = recall(root)
+    run = recall(root, version)
     path = write_report(run.place, run.current, run.name)
     print(f"report: {path}")

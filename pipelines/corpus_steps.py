@@ -68,7 +68,7 @@ class CorpusStep:
 
     def _sources(self, shop: Workshop) -> dict[str, Any]:
         if self.raw is not None:
-            splits = self.raw.splits()
+            splits = self.raw.splits
             shop.folder.write("splits.json", canonical_json([split.listed() for split in splits]))
             return {"splits": splits}
         return {name: stored_shards(shop.place.folder(name).url, m) for name, m in shop.inputs.items()}
@@ -157,6 +157,11 @@ def mixture_quotas(recipe: Recipe, found: Mapping[str, Manifest]) -> dict[str, Q
     has = dict.fromkeys(recipe.sources, 0) | {s: n for s, (_, n) in found[DEDUPED].kept_by_source().items()}
     held = found[HELDOUT].kept_by_source() if HELDOUT in found else {}
     has = {source: n - held.get(source, (0, 0))[1] for source, n in has.items()}
+    if empty := [source for source, weight in recipe.mix.weights.items() if weight > 0 and not has[source]]:
+        raise ConfigError(
+            f"mix: nothing is left of {', '.join(empty)} to mix; `millstream show` of corpus/extracted, corpus/pages "
+            f"and corpus/deduped says what dropped it (weight 0 leaves a source out)"
+        )
     try:
         return quotas(has, recipe.mix.weights, recipe.mix.budget.bytes, recipe.mix.max_epochs)
     except ValueError as error:

@@ -5,7 +5,6 @@ import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from pathlib import Path
 from typing import Any
 
 import fsspec
@@ -16,7 +15,7 @@ from corpus.errors import ConfigError
 from corpus.splits import SPLIT, InputFile, Split, cut, find_files, limited
 from corpus.stage import fuse
 from corpus.stages.warc import WarcReader
-from corpus.storage import Folder, sha256_of
+from corpus.storage import Folder
 
 DIGESTS = "digests.json"
 
@@ -48,36 +47,38 @@ class RawInputs:
 
     @cached_property
     def contents(self) -> list[dict[str, Any]]:
-        """The files by name, size and content, wherever they lie."""
+        """The files that are read, by name, size and content, wherever they lie."""
+        read = {split.url for split in self.splits}
+        files = [item for item in self.files if self.limit is None or item.url in read]
         known = json.loads(self.memory.read(DIGESTS)) if self.memory.exists(DIGESTS) else {}
-        entries = {item.url: _entry(item, known.get(item.url)) for item in self.files}
+        entries = {item.url: _entry(item, known.get(item.url)) for item in files}
         if any(known.get(url) != entry for url, entry in entries.items()):
             self.memory.write(DIGESTS, canonical_json(known | entries))
         return [
             {"source": item.source, "file": item.file, "size": item.size, "content": entries[item.url]["content"]}
-            for item in self.files
+            for item in files
         ]
 
+    @cached_property
     def splits(self) -> list[Split]:
-        """The splits, numbered; with a limit those of the first records only."""
+        """The splits, numbered; with a limit those of the first records only, and no file after them is opened."""
         splits = cut(self.files, self.split_bytes, boundary)
         if self.limit is None:
-            return splits
+            return list(splits)
         step, _ = fuse([self.reader], SPLIT)
         return limited(splits, self.limit, lambda split: sum(batch.num_rows for batch in step(split.batch())))
 
 
 def _entry(item: InputFile, known: Mapping[str, Any] | None) -> Mapping[str, Any]:
-    """The file's content: sha256 of a local one, read again only when it changed; an object store's etag."""
+    """The file's content: an object store's etag, or a sha256, taken again when its times changed or are unknown."""
     fs, path = fsspec.core.url_to_fs(item.url)
     info = fs.info(path)
     if tag := info.get("ETag") or info.get("etag"):
         return {"size": item.size, "content": f"etag:{str(tag).strip(chr(34))}"}
-    changed = (
-        f"{info.get('mtime')} {info.get('created')}"  # the latter moves on a local disk even if a copy keeps times
-    )
-    if known and (known["size"], known.get("changed")) == (item.size, changed):
+    # `created` moves on a local disk even where a copy keeps the time of change
+    times = [str(info[name]) for name in ("mtime", "created", "LastModified") if info.get(name) is not None]
+    if known and times and (known["size"], known.get("changed")) == (item.size, times):
         return known
-    local = Path(path) if Path(path).is_file() else None
-    content = sha256_of(local) if local else hashlib.sha256(fs.cat_file(path)).hexdigest()
-    return {"size": item.size, "changed": changed, "content": f"sha256:{content}"}
+    with fs.open(path, "rb") as file:
+        content = hashlib.file_digest(file, "sha256").hexdigest()
+    return {"size": item.size, "changed": times, "content": f"sha256:{content}"}

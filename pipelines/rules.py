@@ -37,17 +37,11 @@ def _built(entry: RuleEntry, path: Path, places: Places) -> Rule:
         raise places.first_error(error, entry.fields, under=path) from error
     except (TypeError, ValueError) as error:
         raise places.error(path, str(error)) from error
-    lacking = [name for name in ("__call__", *_OURS) if not hasattr(rule, name)]
-    if lacking:
-        raise places.error((*path, "rule"), f"{entry.rule} makes no rule: it has no {listed(lacking)}")
     return rule
 
 
 def _made(make: Any, given: dict[str, Plain], path: Path, places: Places) -> Rule:
-    known = _fields(make)
-    if known is None:
-        rule: Rule = make(**given)
-        return rule
+    known = [field.name for field in dataclasses.fields(make) if field.init and field.name not in _OURS]
     for name in given:
         if name not in known:
             raise places.error((*path, name), unknown("field", name, ["rule", *known], "Fields here"))
@@ -56,11 +50,14 @@ def _made(make: Any, given: dict[str, Plain], path: Path, places: Places) -> Rul
     return adapter.validate_json(json.dumps(given), strict=True)
 
 
-def _fields(make: Any) -> list[str] | None:
-    """What the constructor takes; None when it is no dataclass and only calling it can tell."""
-    if not dataclasses.is_dataclass(make):
-        return None
-    return [field.name for field in dataclasses.fields(make) if field.init and field.name not in _OURS]
+def _lacking(make: Any) -> list[str]:
+    """What a class must have to be made into a rule, and has not. Nothing of it is called to find out: a recipe that
+    names `os:system` is refused, not obeyed."""
+    if not (isinstance(make, type) and dataclasses.is_dataclass(make)):
+        return ["@dataclass"]
+    fields = {field.name for field in dataclasses.fields(make)}
+    has_call = any("__call__" in vars(base) for base in make.__mro__)
+    return [*([] if has_call else ["__call__"]), *(n for n in _OURS if n not in fields and not hasattr(make, n))]
 
 
 def _found(name: str, path: Path, places: Places) -> Any:
@@ -76,6 +73,8 @@ def _found(name: str, path: Path, places: Places) -> Any:
     except Exception as error:  # whatever a user's module does on import
         what = f"cannot import {module_name} ({type(error).__name__}: {error})"
         raise places.error(path, f"{what}; is it installed, or on PYTHONPATH?") from error
-    if not callable(getattr(module, attribute, None)):
+    if not callable(make := getattr(module, attribute, None)):
         raise places.error(path, f"{module_name} has no rule {attribute}{nearest(attribute, dir(module))}")
-    return getattr(module, attribute)
+    if lacking := _lacking(make):
+        raise places.error(path, f"{name} is no rule: it has no {listed(lacking)}")
+    return make

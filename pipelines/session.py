@@ -3,7 +3,6 @@
 import json
 import os
 import resource
-import shutil
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -69,13 +68,14 @@ def remember(place: Place, recipe: Recipe, steps: Sequence[Step]) -> None:
     place.root.write(RECORD, canonical_json(record))
 
 
-def recall(root: str | None) -> Run:
-    """The run in a folder, or the one in runs/ that was asked for last; ConfigError when there is none."""
+def recall(root: str | None, version: str | None = None) -> Run:
+    """The run in a folder, or the one in runs/ that was asked for last, in the version asked for last unless one is
+    named; ConfigError when there is none."""
     folder = Folder(root) if root else _latest()
     if not folder.exists(RECORD):
         raise ConfigError(f"{folder.url} holds no run; make one with `millstream run RECIPE`, or name it with --root")
     record = json.loads(folder.read(RECORD))
-    return Run(record["name"], Place(folder, record["version"]), tuple(record["artifacts"]))
+    return Run(record["name"], Place(folder, version or record["version"]), tuple(record["artifacts"]))
 
 
 def _latest() -> Folder:
@@ -93,8 +93,7 @@ def require_engine(name: str) -> None:
 
 @contextmanager
 def working(place: Place, engine: str, workers: int | None, console: Console) -> Iterator[Runner]:
-    """A runner with its pool and display, for as long as the block lasts. When that ends well, the scratch folder goes,
-    with whatever runs that were killed have left in it."""
+    """A runner with its pool and display, for as long as the block lasts."""
     n_workers = workers or len(os.sched_getaffinity(0))
     scratch = (place.root.local or RUNS / fingerprint(place.root.url)[:16]) / SCRATCH
     with Pool(n_workers) as pool, Display(console) as display:
@@ -107,7 +106,6 @@ def working(place: Place, engine: str, workers: int | None, console: Console) ->
             lambda: _usage(pool),
             display.told,
         )
-    shutil.rmtree(scratch, ignore_errors=True)
 
 
 def _usage(pool: Pool) -> Usage:

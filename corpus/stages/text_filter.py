@@ -13,7 +13,7 @@ from corpus.resources import BADWORDS, Resource
 from corpus.schema import MARKS, TEXT, joined, mark, with_columns
 from corpus.stage import Opened
 from corpus.text.badwords import NeedsWordLists
-from corpus.text.verdict import Drop, Judge, Rule
+from corpus.text.verdict import Drop, Judge, Keep, Rule, Verdict
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -57,7 +57,7 @@ class TextFilter:
 
         def judge(batch: pa.RecordBatch) -> Iterator[pa.RecordBatch]:
             texts = batch.column("text").to_pylist()
-            verdicts = [rule(text or "") for text in watched(texts)]
+            verdicts = [self._checked(rule(text or "")) for text in watched(texts)]
             kept = [
                 text if isinstance(verdict, Drop) else verdict.text
                 for text, verdict in zip(texts, verdicts, strict=True)
@@ -66,6 +66,12 @@ class TextFilter:
             yield mark(with_columns(batch, {"text": pa.array(kept, pa.string())}), self.name, reasons)
 
         return judge
+
+    def _checked(self, verdict: Verdict) -> Verdict:
+        """The verdict; TypeError, which makes a `stage_error` of the row, for what is none."""
+        if isinstance(verdict, Drop) or (isinstance(verdict, Keep) and isinstance(verdict.text, str)):
+            return verdict
+        raise TypeError(f"rule {self.name} must give Keep with a text or Drop with a reason, not {verdict!r}")
 
     def _bound(self) -> Judge:
         if self.resources and isinstance(self.rule, NeedsWordLists):

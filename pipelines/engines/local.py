@@ -30,18 +30,21 @@ from pipelines.engines.tasks import (
 
 @dataclass(frozen=True)
 class LocalEngine:
-    """Runs plans in a pool's workers. `scratch` is a folder on a local disk for rows between phases; what a
-    killed run left there under the same fingerprint is used again."""
+    """Runs plans in a pool's workers. `scratch` is a folder on a local disk for rows between phases, a part for each
+    artifact: what a killed run left there under the same fingerprint is used again, under another it is taken away."""
 
     pool: Pool
     scratch: Path
 
     def run(self, plan: Plan, inputs: Inputs, writer: ShardWriter, progress: Progress) -> Sequence[int]:
         """The shard numbers of the result, each committed."""
-        scratch = self.scratch / writer.fingerprint[:16]
+        own = self.scratch / fingerprint(writer.folder.url)[:16]  # the holder of the artifact's lease is alone in here
+        scratch = own / writer.fingerprint[:16]
+        for stale in set(own.glob("*")) - {scratch}:
+            shutil.rmtree(stale, ignore_errors=True)
         run = _Run(self.pool, inputs, scratch, progress)
         shards = run.phase(plan, StoreSink(writer), writer.folder.url.rsplit("/", 2)[-2])
-        shutil.rmtree(scratch, ignore_errors=True)
+        shutil.rmtree(own, ignore_errors=True)
         return shards
 
 

@@ -139,9 +139,11 @@ class Pool:
         self._workers.remove(worker)
         deaths[worker.task] += 1
         if deaths[worker.task] >= MAX_DEATHS:
+            code = worker.process.exitcode
+            why = "killed; is the memory enough?" if code == -signal.SIGKILL else f"exit {code}, see above."
             raise DataError(
-                f"{tasks[worker.task].name}: {MAX_DEATHS} workers died over it (last: exit {worker.process.exitcode}); "
-                f"is the memory enough? The other shards are done and kept"
+                f"{tasks[worker.task].name}: {MAX_DEATHS} workers died over it (the last: {why}) "
+                f"What the others finished is kept"
             )
         todo.appendleft(worker.task)
 

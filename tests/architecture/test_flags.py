@@ -10,10 +10,10 @@ FLAGS = {
     "run": RUN,
     "plan": tuple(flag for flag in RUN if flag not in ("--engine", "--workers")),
     "init": (),
-    "show": ("--root", "--json"),
-    "verify": ("--root",),
-    "explain": ("--root",),
-    "report": ("--root",),
+    "show": ("--root", "--json", "--version"),
+    "verify": ("--root", "--version"),
+    "explain": ("--root", "--version"),
+    "report": ("--root", "--version"),
 }
 
 

@@ -12,7 +12,7 @@ from tiny_stages import cut, documents
 
 from corpus import parquet
 from corpus.errors import DataError, SchemaError
-from corpus.parquet import RowGroups, read_batches
+from corpus.parquet import GROUP_BYTES, RowGroups, read_batches
 
 SCHEMA = pa.schema(
     [
@@ -168,3 +168,15 @@ def test_broken_files_are_data_errors(tmp_path: Path) -> None:
     path.unlink()
     with pytest.raises(DataError, match="missing though its manifest names it"):
         list(read_batches(str(path)))
+
+
+def test_batches_are_bounded_in_bytes(tmp_path: Path) -> None:
+    """Rows of 1 MB: a batch holds no more than a row group, whatever the number of rows asked for."""
+    schema = pa.schema([("text", pa.string())])
+    groups = RowGroups(tmp_path / "large.parquet", schema)
+    for _ in range(40):
+        groups.write(pa.RecordBatch.from_arrays([pa.array(["x" * 2**20])], schema=schema))
+    groups.close()
+    sizes = [batch.nbytes for batch in read_batches(str(tmp_path / "large.parquet"))]
+    assert len(sizes) > 1
+    assert max(sizes) <= GROUP_BYTES + 2 * 2**20

@@ -114,7 +114,7 @@ def test_an_older_holder_commits_nothing(folder: Folder) -> None:
 
 def test_too_many_faults(folder: Folder) -> None:
     texts = ["broken", "broken", "good"]
-    with pytest.raises(DataError, match=r"pages: shard 0: 2 of 3 records could not be read, more than the share 0.5"):
+    with pytest.raises(DataError, match=r"pages: shard 0: 2 of 3 records are faults, more than the share 0.5"):
         writer(folder).write(0, [judged(texts)], DOCUMENT)
     assert writer(folder).done(0) is None
     assert (folder / "data").names() == (folder / "rejects").names() == []

@@ -83,7 +83,7 @@ def test_cuts_cover_each_file_once(
     path = tmp_path_factory.getbasetemp() / "file"
     path.write_bytes(b"x" * 100)
     files = [InputFile("web", str(path), str(n), size) for n, size in enumerate(sizes)]
-    splits = cut(files, split_bytes, every_tenth)
+    splits = list(cut(files, split_bytes, every_tenth))
     assert [split.shard for split in splits] == list(range(len(splits)))
     for item in files:
         own = [split for split in splits if split.file == item.file]
@@ -106,3 +106,14 @@ def test_a_split_as_a_row_and_as_a_record() -> None:
     assert split.batch().schema == SPLIT
     assert split.batch().to_pylist()[0]["max_rows"] is None
     assert "url" not in split.listed()
+
+
+def test_a_name_may_hold_the_signs_of_a_pattern(tmp_path: Path) -> None:
+    (tmp_path / "a[1].warc.gz").write_bytes(b"x")
+    (found,) = find_files({"web": [str(tmp_path / "a[1].warc.gz")]})
+    assert found.file == "a[1].warc.gz"
+
+
+def test_chained_stores_are_refused(tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match="chains two stores"):
+        find_files({"web": [f"zip://*.warc.gz::{tmp_path}/x.zip"]})

@@ -137,7 +137,7 @@ def test_a_shard_mostly_broken_is_an_error(what: str, tmp_path: Path) -> None:
     said = millstream(*written(tmp_path, {"a.warc.gz": MOSTLY_BROKEN[what]}, share=0.5))
     assert said.code == 3
     assert said.err.count("\n") == 1
-    assert re.search(r"corpus/extracted/dev: shard 0: \d+ of \d+ records could not be read", said.err)
+    assert re.search(r"corpus/extracted/dev: shard 0: \d+ of \d+ records are faults", said.err)
     assert "corpus.max_fault_share" in said.err
     assert not list((tmp_path / "root").rglob("manifest.json"))
 

@@ -187,7 +187,9 @@ def test_a_wrong_stage_is_told_as_such(
 
 def test_too_many_faults_stop_the_run(pool: Pool, tmp_path: Path) -> None:
     plan = from_splits([Counting(), Prefix(number=50, word="raise"), Mishap()])
-    with pytest.raises(DataError, match="shard 3: 1 of 15 records could not be read"):
+    with pytest.raises(
+        DataError, match=r"shard 3: 1 of 15 records are faults.*the first: f:5:0, mishap: stage_error .ValueError"
+    ):
         made(pool, tmp_path, plan, {"splits": SPLITS}, max_fault_share=0.01)
     assert not (tmp_path / "corpus/pages/dev/commits" / ("f" * 16) / "00003.json").exists()
 

@@ -79,7 +79,7 @@ def test_deaths_below_the_bound_are_borne(pool: Pool, tmp_path: Path) -> None:
 
 def test_a_task_that_always_kills_is_named(pool: Pool, tmp_path: Path) -> None:
     folder = str(tmp_path)
-    with pytest.raises(DataError, match=r"shard 7: 3 workers died over it .last: exit -9.; is the memory enough"):
+    with pytest.raises(DataError, match=r"shard 7: 3 workers died over it .the last: killed; is the memory enough"):
         run(pool, Write(folder, "a"), KillItself(folder, "shard 7", 99), Write(folder, "b"))
 
 

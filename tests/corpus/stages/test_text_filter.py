@@ -103,3 +103,21 @@ def test_a_rule_that_is_no_value_is_refused_at_once() -> None:
 
     with pytest.raises(ConfigError, match='stage "mine": Open cannot be hashed'):
         text_filter("mine", Open())
+
+
+@dataclass(frozen=True)
+class Careless:
+    """Forgets the text of what it keeps."""
+
+    version: ClassVar[int] = 1
+    reasons: ClassVar[frozenset[str]] = frozenset()
+
+    def __call__(self, text: str) -> Verdict:
+        return Keep(None) if "bad" in text else Keep(text)  # type: ignore[arg-type]
+
+
+def test_what_is_no_verdict_is_a_fault_of_its_row() -> None:
+    step, _ = fuse([text_filter("careless", Careless())], DOCUMENT)
+    rows = [row for batch in step(documents(["good", "bad"])) for row in batch.to_pylist()]
+    assert [row["drop_reason"] for row in rows] == [None, "stage_error"]
+    assert "rule careless must give Keep with a text" in rows[1]["fault"]

@@ -80,7 +80,7 @@ def test_it_is_a_stage(archive: Path) -> None:
 def test_splits_give_the_rows_of_the_whole(tmp_path: Path) -> None:
     path = tmp_path / "a.warc.gz"
     path.write_bytes(b"".join(gzip.compress(response(number, filler=9 * number)) for number in range(50)))
-    splits = cut(find_files({"web": [str(path)]}), 700, boundary)
+    splits = list(cut(find_files({"web": [str(path)]}), 700, boundary))
     assert len(splits) > 5
     keys = ("id", "origin", "payload", "drop_reason")
     together = [[row[key] for key in keys] for row in rows(WarcReader(), *splits)]
