@@ -39,7 +39,7 @@ Version = Annotated[str, typer.Option(help="dev is rebuilt when the recipe chang
 
 @app.command(
     epilog="Examples: `millstream run demo` · `millstream run c4_en --set 'sources.web.paths=[\"/data/*.warc.gz\"]' "
-    "--workers 8` · `millstream run demo --limit 50 --only corpus/deduped --root /tmp/try`"
+    "--workers 8` · `millstream run demo --limit 50 --only corpus/deduped --root runs/try`"
 )
 def run(
     recipe: RecipeName,

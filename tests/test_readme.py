@@ -32,7 +32,7 @@ def test_a_command_line_of_the_readme(
     (tmp_path / "my_corpus.yaml").write_text(finished.recipe.read_text())
     words = shlex.split(line.replace("URL", "http://planted.example/first"))[1:]
     redirected = words.index(">") if ">" in words else len(words)
-    words = [word if word != "/tmp/try" else str(tmp_path / "try") for word in words[:redirected]]
+    words = [word if word != "runs/try" else str(tmp_path / "try") for word in words[:redirected]]
     said = millstream(*words)
     assert (said.code, said.err) == (0, "")
     assert said.out
