@@ -79,8 +79,11 @@ def on_s3(fs: s3fs.S3FileSystem, root: str) -> dict[str, bytes]:
     return {name: fs.cat_file(root + name) for name in names if any(part in name for part in wanted)}
 
 
-def test_same_bytes_as_on_a_disk(store: s3fs.S3FileSystem, sample: Path, tmp_path: Path) -> None:
+def test_same_bytes_as_on_a_disk(
+    store: s3fs.S3FileSystem, sample: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """Inputs by etag rather than by sha256 give other fingerprints; the rows, and so the data files, are the same."""
+    monkeypatch.chdir(tmp_path)  # where a run whose root is elsewhere keeps its scratch
     local, remote = tmp_path / "local.yaml", tmp_path / "remote.yaml"
     local.write_text(RECIPE.format(paths=sample))
     remote.write_text(RECIPE.format(paths="s3://corpora/in/*.warc.gz"))
