@@ -18,9 +18,10 @@ from cpu_clock import CpuClock
 
 import corpus.stage
 from corpus.shards import ShardWriter
-from pipelines import commands, session
+from pipelines import commands
 from pipelines.corpus_steps import DEDUPED, CorpusStep
-from pipelines.engines import tasks
+from pipelines.engines import local, tasks
+from pipelines.engines.engine import Usage
 from pipelines.engines.pool import Task
 
 START, ENGINE, REPORT = "start-up", "engine, manifests, logs", "report.html"
@@ -44,8 +45,7 @@ Step = Callable[[pa.RecordBatch], Iterator[pa.RecordBatch]]
 class InlinePool:
     """A pool without processes: its tasks run here."""
 
-    cpu_seconds = 0.0
-    peak_rss = 0
+    usage = Usage()
 
     def __init__(self, n_workers: int) -> None:
         assert n_workers == 1
@@ -73,7 +73,7 @@ def clocked(clock: CpuClock) -> None:
     read_batches, report = tasks.read_batches, commands.report
     tasks.read_batches = lambda *asked: clock.each(STORE, read_batches(*asked))
     commands.report = lambda root, version=None: clock.call(REPORT, report, root, version)
-    session.Pool = InlinePool
+    local.Pool = InlinePool
 
 
 def _stages_clocked(clock: CpuClock, opened: Callable[[Any], Step]) -> Callable[[Any], Step]:
@@ -110,7 +110,7 @@ def main() -> None:
     recipe, root, out = sys.argv[1:]
     clock = CpuClock([START, *dict.fromkeys(ROWS.values()), GUARD, STORE, JOIN, ENGINE, REPORT])
     clocked(clock)
-    clock.call(ENGINE, commands.run, recipe, root, "local", 1, None, [], DEDUPED, "dev")
+    clock.call(ENGINE, commands.run, recipe, root, "local", 1, [], None, [], DEDUPED, "dev")
     Path(out).write_text(json.dumps(clock.seconds()))
 
 

@@ -4,12 +4,14 @@ from collections.abc import Sequence
 
 import pyarrow as pa
 
-from corpus.plan import Attach, Components, Map, Plan, Read, Reduce
+from corpus.plan import Attach, Components, How, Map, Plan, Read, Reduce
 from corpus.splits import SPLIT
 from corpus.stage import Stage
 from corpus.stages.duplicates import Duplicates, Shared
 from corpus.stages.keys import BandKeys, ExactKey, UrlKey
 from corpus.text.minhash import MinHash
+
+FIRST_OF_N: tuple[tuple[str, How, str], ...] = (("first", "first", "id"), ("n", "count", "id"))
 
 
 def mapped(source: Plan, stages: Sequence[Stage]) -> Plan:
@@ -29,25 +31,34 @@ def stored(name: str, schema: pa.Schema) -> Plan:
     return Read(name, schema)
 
 
-def url_dedup(pages: Plan) -> Plan:
+BUCKET_ROWS = 2**20
+"""Rows of keys that are held in memory together, about 100 bytes each."""
+
+
+def buckets_for(n_rows: int) -> int:
+    """Into how many buckets so many rows are cut; 16 at least, so that a few workers share them evenly."""
+    return max(16, -(-n_rows // BUCKET_ROWS))
+
+
+def url_dedup(pages: Plan, buckets: int = 16) -> Plan:
     """C4's rule 4: of the pages with one url key the newest stays; of equally new ones the smallest id."""
-    firsts = Reduce(Map(pages, UrlKey()), "key", (("first", "first", "id"),), order=("order", "id"), spread=True)
+    firsts = Reduce(Map(pages, UrlKey()), "key", FIRST_OF_N, order=("order", "id"), spread=True, buckets=buckets)
     return Attach(pages, Map(firsts, Duplicates(name="url_dedup", reason="duplicate_url")))
 
 
-def exact_dedup(pages: Plan) -> Plan:
+def exact_dedup(pages: Plan, buckets: int = 16) -> Plan:
     """Of the pages with the same text, byte for byte, the smallest id stays."""
-    firsts = Reduce(Map(pages, ExactKey()), "key", (("first", "first", "id"),), spread=True)
+    firsts = Reduce(Map(pages, ExactKey()), "key", FIRST_OF_N, spread=True, buckets=buckets)
     return Attach(pages, Map(firsts, Duplicates(name="exact_dedup", reason="exact_duplicate")))
 
 
-def near_dedup(pages: Plan, minhash: MinHash) -> Plan:
+def near_dedup(pages: Plan, minhash: MinHash, buckets: int = 16) -> Plan:
     """MinHash-LSH: pages that share a band are neighbours, and of each component the smallest id stays.
 
     Limit: components chain; two pages of one component need not be alike themselves (the facts: precision .34 at a
     Jaccard of .7 on planted clusters).
     """
     keys = Map(pages, BandKeys(minhash=minhash))
-    firsts = Reduce(keys, "key", (("first", "first", "id"), ("n", "count", "id")), spread=True)
+    firsts = Reduce(keys, "key", FIRST_OF_N, spread=True, buckets=buckets)
     edges = Map(firsts, Shared())
     return Attach(pages, Map(Components(edges), Duplicates(name="near_dedup", reason="near_duplicate")))

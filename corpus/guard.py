@@ -160,7 +160,7 @@ def _child(step: Step, batch: pa.RecordBatch, schema: pa.Schema, place: mmap.mma
     _place = place
     code = 70
     try:
-        _die_with(parent)
+        die_with(parent)
         _limit_memory()
         try:
             parts = [*step(batch)] or [
@@ -178,7 +178,7 @@ def _child(step: Step, batch: pa.RecordBatch, schema: pa.Schema, place: mmap.mma
         os._exit(code)
 
 
-def _die_with(parent: int) -> None:
+def die_with(parent: int) -> None:
     if sys.platform == "linux":
         ctypes.CDLL(None).prctl(1, signal.SIGKILL)  # PR_SET_PDEATHSIG, linux/prctl.h
     if os.getppid() != parent:  # it died before that call

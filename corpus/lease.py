@@ -25,13 +25,13 @@ class Lease:
         """The newest lease, taken now; whoever held one before is refused from now on."""
         holder = canonical_json({"host": socket.gethostname(), "pid": os.getpid()})
         number = 1
-        while folder.exists(_name(number)) or not folder.create(_name(number), holder):
+        while folder.found(_name(number)) is not None or not folder.create(_name(number), holder):
             number += 1
         return Lease(folder, number)
 
     def check(self) -> None:
         """LeaseError when a newer lease exists."""
-        if self.folder.exists(_name(self.number + 1)):
+        if self.folder.found(_name(self.number + 1)) is not None:
             raise LeaseError(
                 f"another run has taken over {self.folder.url}; this one stops here and has lost nothing: "
                 f"what it committed is kept and used by the other"

@@ -15,7 +15,7 @@ from corpus.errors import DataError
 MANIFEST = "manifest.json"
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class FileInfo:
     """A file of an artifact; rows and rows_hash for Parquet files only."""
 
@@ -26,7 +26,7 @@ class FileInfo:
     rows_hash: str | None = None
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Tally:
     """Documents per source, stage and reason, the rows that repeat them (in a mixture), and the bytes of text of both;
     kept rows have neither stage nor reason."""
@@ -39,7 +39,7 @@ class Tally:
     copies: int = 0
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class ShardInfo:
     """One shard's files by role: "data" and "rejects" in a corpus; others name their own."""
 

@@ -9,13 +9,13 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
-import fsspec
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from corpus.errors import DataError, SchemaError
+from corpus.readahead import ReadAhead, opened
 
 GROUP_ROWS = 8192
 GROUP_BYTES = 16 * 2**20
@@ -123,16 +123,28 @@ def _hash_column(into: Any, column: pa.ChunkedArray) -> None:
             into.update(pc.fill_null(numbers, zero).to_numpy(zero_copy_only=False).tobytes())
 
 
-def read_batches(path: str, columns: Sequence[str] | None = None) -> Iterator[pa.RecordBatch]:
-    """The file's rows in order, in batches bounded in rows and bytes; DataError when it is broken."""
+def read_batches(path: str, columns: Sequence[str] | None = None, size: int | None = None) -> Iterator[pa.RecordBatch]:
+    """The file's rows in order, in batches bounded in rows and bytes; DataError when it is broken. `size` in bytes,
+    where it is known, saves a request to an object store."""
     try:
         with (
-            fsspec.open(path, "rb") as file,
+            opened(path, size, spans=()) as file,
             pq.ParquetFile(file, pre_buffer=False, page_checksum_verification=True) as parquet,
         ):
+            if isinstance(file, ReadAhead):
+                file.expect(_chunks(parquet.metadata, columns))
             for group in range(parquet.num_row_groups):  # one by one: a batch across groups is not bounded in bytes
                 yield from parquet.iter_batches(READ_ROWS, row_groups=[group], columns=columns, use_threads=False)
     except FileNotFoundError as error:
         raise DataError(f"{path} is missing though its manifest names it; run `millstream verify`") from error
     except (pa.ArrowException, ValueError, OSError) as error:
         raise DataError(f"{path} is cut short or broken ({error}); remove it and run again") from error
+
+
+def _chunks(metadata: pq.FileMetaData, columns: Sequence[str] | None) -> Iterator[tuple[int, int]]:
+    """Where the values of these columns are in the file."""
+    for group in map(metadata.row_group, range(metadata.num_row_groups)):
+        for chunk in map(group.column, range(group.num_columns)):
+            if columns is None or chunk.path_in_schema in columns:
+                start = chunk.dictionary_page_offset or chunk.data_page_offset
+                yield start, start + chunk.total_compressed_size

@@ -69,8 +69,8 @@ class Group:
 
 @dataclass(frozen=True)
 class Components:
-    """The rows of `edges` (id, shard, row, first), one per id, with `first` the smallest id of the id's component; each
-    row is an edge between its id and its first."""
+    """The rows of `edges` (id, shard, row, first), one per document, with `first` the smallest id of the document's
+    component and `n` the number of its documents; each row is an edge between its id and its first."""
 
     edges: "Plan"
 
@@ -87,6 +87,8 @@ class Attach:
 Plan = Read | Map | Reduce | Group | Components | Attach
 
 EDGE = pa.schema([("id", pa.string()), ("shard", pa.int32()), ("row", pa.int64()), ("first", pa.string())])
+LABELLED = pa.schema([*EDGE, ("n", pa.int64())])
+"""A document, the first of those that it is one with, and how many they are."""
 
 
 def schema_of(plan: Plan) -> pa.Schema:
@@ -103,7 +105,7 @@ def schema_of(plan: Plan) -> pa.Schema:
             return stage.emits
         case Components(edges):
             _need(schema_of(edges), EDGE.names, "Components")
-            return EDGE
+            return LABELLED
         case Attach(source, verdicts):
             found = schema_of(verdicts)
             _need(found, ["shard", "row"], "Attach")
@@ -154,6 +156,32 @@ def sources(plan: Plan) -> tuple[Plan, ...]:
             return (edges,)
         case Map(source) | Reduce(source) | Group(source):
             return (source,)
+
+
+def narrow(plan: Plan) -> tuple[Plan, tuple[Map | Attach, ...]]:
+    """The node that the plan's rows come from, and what they go through after it, batch by batch."""
+    links: list[Map | Attach] = []
+    while isinstance(plan, Map | Attach):
+        links.insert(0, plan)
+        plan = plan.source
+    return plan, tuple(links)
+
+
+def title(plan: Plan) -> str:
+    """What a progress line calls the work that ends in the plan's rows."""
+    match plan:
+        case Map(_, stage):
+            return stage.name
+        case Read(name):
+            return name
+        case _:
+            return type(plan).__name__.lower()
+
+
+def documents_at_home(plan: Plan) -> None:
+    """Raises SchemaError unless the plan's rows are documents in their shards, which is what an engine can store."""
+    if not _at_home(plan):
+        raise SchemaError(f"a plan ends with documents in their shards, this one in {title(plan)}; Attach it to some")
 
 
 def stages(plan: Plan) -> Iterator[Stage | GroupStage]:

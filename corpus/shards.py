@@ -10,9 +10,12 @@ work has equal names, and unequal work is caught at the record.
 
 import heapq
 import json
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import Any
 
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -21,12 +24,22 @@ from corpus.canonical import canonical_json
 from corpus.errors import DataError
 from corpus.lease import Lease
 from corpus.manifest import FileInfo, ShardInfo, Tally, shard_from, summed
+from corpus.measures import ShardMeasures
 from corpus.parquet import RowGroups
 from corpus.schema import FAULTS, MARKS, align, with_columns, without
-from corpus.storage import Folder, sha256_of
+from corpus.storage import TEMPORARY, Folder, sha256_of
 from corpus.text.hashing import share
 
 SAMPLE_SALT = "reject-sample"
+
+
+@dataclass(frozen=True, slots=True)
+class Committed:
+    """What the record of a shard says: its files, its tally, its measures (corpus/measures.py)."""
+
+    info: ShardInfo
+    tally: tuple[Tally, ...]
+    measures: Mapping[str, Any]
 
 
 @dataclass(frozen=True)
@@ -44,35 +57,45 @@ class ShardWriter:
         """The folder of this build's commit records."""
         return self.folder / "commits" / self.fingerprint[:16]
 
-    def done(self, shard: int) -> tuple[ShardInfo, tuple[Tally, ...]] | None:
-        """The shard's record if it is committed."""
-        name = _record_name(shard)
-        if not self.commits.exists(name):
-            return None
-        raw = json.loads(self.commits.read(name))
-        return shard_from(raw), tuple(Tally(**t) for t in raw["tally"])
+    def committed(self) -> frozenset[int]:
+        """The shards that are committed already, by one listing: a run asks once, before it begins."""
+        names = self.commits.names()
+        return frozenset(int(name.removesuffix(".json")) for name in names if not name.startswith(TEMPORARY))
+
+    def records(self, shards: Sequence[int]) -> Iterator["Committed"]:
+        """The records of these shards, in this order; DataError when one is not there."""
+        for data in self.commits.read_all([_record_name(shard) for shard in shards]):
+            raw = json.loads(data)
+            yield Committed(shard_from(raw), tuple(Tally(**t) for t in raw["tally"]), raw["measures"])
 
     def write(self, shard: int, batches: Iterable[pa.RecordBatch], schema: pa.Schema) -> None:
         """Writes the rows of a shard and commits them; DataError when too many are faults."""
         kept = without(schema, set(MARKS.names))
         rejects = _Rejects(schema, self.reject_samples)
         tallies: list[Tally] = []
-        with (self.folder / "data").scratch() as path:
-            groups = RowGroups(path, kept)
+        measures = ShardMeasures()
+        with self._file("data", kept) as data, self._file("rejects", schema) as dropped:
             for batch in batches:
                 tallies += counted(batch)
-                dropped = pc.is_valid(batch.column("drop_reason"))
-                rejects.add(batch.filter(dropped))
-                groups.write(align(batch.filter(pc.invert(dropped)), kept))
+                measures.add(batch)
+                is_dropped = pc.is_valid(batch.column("drop_reason"))
+                rejects.add(batch.filter(is_dropped))
+                data.groups.write(align(batch.filter(pc.invert(is_dropped)), kept))
             tally = summed(tallies)
             self._check_faults(shard, tally, rejects)
-            files = {"data": _adopted(self.folder / "data", path, shard, groups)}
-        with (self.folder / "rejects").scratch() as path:
-            groups = RowGroups(path, schema)
             for batch in rejects.table().to_batches():
-                groups.write(batch)
-            files["rejects"] = _adopted(self.folder / "rejects", path, shard, groups)
-        self._commit(ShardInfo(shard, files), tally)
+                dropped.groups.write(batch)
+            with ThreadPoolExecutor(3) as threads:  # each waits for the store or the disk
+                checked = threads.submit(self.lease.check)
+                files = dict(threads.map(lambda file: (file.role, file.adopted(shard)), (data, dropped)))
+                checked.result()
+        self._commit(Committed(ShardInfo(shard, files), tally, measures.told()))
+
+    @contextmanager
+    def _file(self, role: str, schema: pa.Schema) -> Iterator["_Staged"]:
+        folder = self.folder / role
+        with folder.scratch() as path:
+            yield _Staged(role, folder, path, RowGroups(path, schema))
 
     def _check_faults(self, shard: int, tally: tuple[Tally, ...], rejects: "_Rejects") -> None:
         read = sum(t.documents for t in tally)
@@ -84,10 +107,10 @@ class ShardWriter:
                 f"Mend the input, or the stage, or raise the bound"
             )
 
-    def _commit(self, info: ShardInfo, tally: tuple[Tally, ...]) -> None:
-        record = canonical_json(asdict(info) | {"tally": [asdict(t) for t in tally]})
-        self.lease.check()
-        name = _record_name(info.shard)
+    def _commit(self, done: Committed) -> None:
+        tally = [asdict(t) for t in done.tally]
+        record = canonical_json(asdict(done.info) | {"tally": tally, "measures": done.measures})
+        name = _record_name(done.info.shard)
         if not self.commits.create(name, record) and self.commits.read(name) != record:
             raise DataError(
                 f"{self.commits.path(name)}: the same work gave other rows than before: a stage is not pure, or "
@@ -99,14 +122,23 @@ def _record_name(shard: int) -> str:
     return f"{shard:05d}.json"
 
 
-def _adopted(folder: Folder, path: Path, shard: int, groups: RowGroups) -> FileInfo:
-    """The finished file under a name that carries its content's hash."""
-    rows, rows_hash = groups.close()
-    digest = sha256_of(path)
-    name = f"{shard:05d}-{digest[:12]}.parquet"
-    info = FileInfo(f"{folder.url.rpartition('/')[2]}/{name}", path.stat().st_size, digest, rows, rows_hash)
-    folder.adopt(path, name)
-    return info
+@dataclass(frozen=True)
+class _Staged:
+    """A file of a shard while it is written."""
+
+    role: str
+    folder: Folder
+    path: Path
+    groups: RowGroups
+
+    def adopted(self, shard: int) -> FileInfo:
+        """The finished file under a name that carries its content's hash."""
+        rows, rows_hash = self.groups.close()
+        digest = sha256_of(self.path)
+        name = f"{shard:05d}-{digest[:12]}.parquet"
+        info = FileInfo(f"{self.role}/{name}", self.path.stat().st_size, digest, rows, rows_hash)
+        self.folder.adopt(self.path, name)
+        return info
 
 
 def counted(batch: pa.RecordBatch) -> list[Tally]:

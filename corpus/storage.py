@@ -8,8 +8,9 @@ import errno
 import hashlib
 import os
 import tempfile
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
@@ -17,8 +18,11 @@ from typing import Literal
 import fsspec
 
 from corpus.errors import DataError, MillstreamError
+from corpus.patience import patiently
 
 TEMPORARY = ".tmp-"
+AT_ONCE = 32
+"""Requests to an object store that are under way together: with 50 ms each, 600 a second."""
 FULL = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG})
 REFUSED = frozenset({errno.EROFS, errno.EACCES, errno.EPERM, errno.ENOTDIR, errno.EEXIST, errno.ENOENT})
 
@@ -47,15 +51,32 @@ class Folder:
         if self.local is not None:
             return (self.local / name).is_file()
         fs, path = fsspec.core.url_to_fs(self.path(name))
-        return bool(fs.exists(path))
+        return bool(patiently(self.path(name), lambda: fs.exists(path)))
+
+    def found(self, name: str) -> bytes | None:
+        """The file's bytes, or None where it is absent: one request."""
+        if self.local is not None:
+            path = self.local / name
+            return path.read_bytes() if path.is_file() else None
+        fs, place = fsspec.core.url_to_fs(self.path(name))
+        try:
+            # with a start s3fs does not ask for the size first
+            return bytes(patiently(self.path(name), lambda: fs.cat_file(place, start=0)))
+        except FileNotFoundError:
+            return None
 
     def read(self, name: str) -> bytes:
         """The file's bytes; DataError when it is absent."""
-        try:
-            with fsspec.open(self.path(name), "rb") as file:
-                return bytes(file.read())
-        except FileNotFoundError as error:
-            raise DataError(f"{self.path(name)} is missing; run again to make it, or restore it") from error
+        data = self.found(name)
+        if data is None:
+            raise DataError(f"{self.path(name)} is missing; run again to make it, or restore it")
+        return data
+
+    def read_all(self, names: Sequence[str]) -> Iterator[bytes]:
+        """The bytes of every file, in order, many requests at a time; DataError when one is absent."""
+        with ThreadPoolExecutor(1 if self.local is not None else AT_ONCE) as threads:
+            for first in range(0, len(names), 16 * AT_ONCE):  # so that no more answers wait than are soon used
+                yield from threads.map(self.read, names[first : first + 16 * AT_ONCE])
 
     def write(self, name: str, data: bytes) -> None:
         """Puts the file there whole, replacing what was there."""
@@ -68,7 +89,7 @@ class Folder:
         if self.local is None:
             fs, path = fsspec.core.url_to_fs(self.path(name))
             try:
-                fs.pipe_file(path, data, mode="create")
+                patiently(self.path(name), lambda: fs.pipe_file(path, data, mode="create"))
             except FileExistsError:
                 return False
             return True
@@ -98,27 +119,30 @@ class Folder:
             path.replace(self.local / name)
         else:
             fs, target = fsspec.core.url_to_fs(self.path(name))
-            fs.put_file(str(path), target)
+            patiently(self.path(name), lambda: fs.put_file(str(path), target))
 
     @contextmanager
     def local_copy(self, name: str) -> Iterator[Path | None]:
         """The file as a local path for as long as the block lasts: itself where it is local; None if absent."""
-        if not self.exists(name):
+        if self.local is not None:
+            yield self.local / name if self.exists(name) else None
+        elif (data := self.found(name)) is None:
             yield None
-        elif self.local is not None:
-            yield self.local / name
         else:
             with tempfile.TemporaryDirectory() as folder:
                 copy = Path(folder) / "copy"
-                copy.write_bytes(self.read(name))
+                copy.write_bytes(data)
                 yield copy
 
     def names(self, kind: Literal["file", "directory"] = "file") -> list[str]:
         """The names of the files (or folders) in it, sorted: for tidying up and checking, never for reading data."""
         fs, path = fsspec.core.url_to_fs(self.url)
-        if not fs.exists(path):
+        fs.invalidate_cache(path)  # other processes write here too
+        try:
+            found = patiently(self.url, lambda: fs.ls(path, detail=True))
+        except FileNotFoundError:
             return []
-        return sorted(Path(info["name"]).name for info in fs.ls(path, detail=True) if info["type"] == kind)
+        return sorted(Path(info["name"]).name for info in found if info["type"] == kind)
 
     def remove(self, name: str) -> None:
         """Takes the file away if it is there."""
@@ -126,14 +150,15 @@ class Folder:
             (self.local / name).unlink(missing_ok=True)
             return
         fs, path = fsspec.core.url_to_fs(self.path(name))
-        if fs.exists(path):
-            fs.rm_file(path)
+        with suppress(FileNotFoundError):
+            patiently(self.path(name), lambda: fs.rm_file(path))
 
     def discard(self) -> None:
         """Takes the folder away with all that is in it."""
         fs, path = fsspec.core.url_to_fs(self.url)
-        if fs.exists(path):
-            fs.rm(path, recursive=True)
+        fs.invalidate_cache(path)
+        with suppress(FileNotFoundError):
+            patiently(self.url, lambda: fs.rm(path, recursive=True))
 
 
 @contextmanager

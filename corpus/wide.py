@@ -40,8 +40,9 @@ def bucketed(batch: pa.RecordBatch, key: str, n_buckets: int) -> list[pa.RecordB
 
 
 def reduced(table: pa.Table, plan: Reduce, schema: pa.Schema) -> pa.Table:
-    """One bucket of a Reduce, in (key, order)."""
-    table = _sorted(table, (plan.key, *plan.order))
+    """One bucket of a Reduce, in (key, order); what comes together there, in the order of its other columns."""
+    rest = [name for name in table.column_names if name not in {plan.key, *plan.order}]
+    table = _sorted(table, (plan.key, *plan.order, *rest))
     starts = _run_starts(table, (plan.key,))
     columns = {out: _reduction(table, how, column, starts) for out, how, column in plan.take}
     if plan.spread:
@@ -68,7 +69,8 @@ def grouped(table: pa.Table, key: str, opened: Callable[[pa.Table], pa.Table], e
 
 
 def component_labels(edges: pa.Table) -> pa.Table:
-    """The rows of a Components node: one per id, sorted by (shard, row), `first` the smallest id of its component."""
+    """The rows of a Components node: one per document, sorted by (shard, row), `first` the smallest id of its component
+    and `n` how many documents that has."""
     edges = edges.select(EDGE.names).combine_chunks()
     names = pc.unique(pa.chunked_array([*edges.column("id").chunks, *edges.column("first").chunks], pa.string()))
     names = names.take(pc.sort_indices(names))
@@ -76,18 +78,28 @@ def component_labels(edges: pa.Table) -> pa.Table:
     labels = components(left, right, len(names))
     one = _sorted(edges, ("shard", "row"))
     one = one.take(pa.array(_run_starts(one, ("shard", "row"))))
-    at = pc.index_in(one.column("id"), names).to_numpy()
-    return one.set_column(3, "first", names.take(pa.array(labels[at])))
+    at = labels[pc.index_in(one.column("id"), names).to_numpy()]
+    n_documents = np.bincount(at, minlength=len(names))[at]
+    return one.set_column(3, "first", names.take(pa.array(at))).append_column("n", pa.array(n_documents, pa.int64()))
+
+
+_ROW_BITS = 40
+"""A home as one number: 2^23 shards of 2^40 rows."""
 
 
 def attached(batch: pa.RecordBatch, verdicts: pa.Table, schema: pa.Schema) -> pa.RecordBatch:
-    """The batch (all of one shard) with the verdicts of that shard joined by row; the first verdict of a row counts."""
-    rows = verdicts.column("row").to_numpy()
-    order = np.argsort(rows, kind="stable")
-    wanted = batch.column("row").to_numpy()
-    at = np.searchsorted(rows, wanted, sorter=order)
-    found = at < len(rows)
-    found[found] = rows[order[at[found]]] == wanted[found]
+    """The batch with the verdicts joined by (shard, row); of several for one row the first in the order of their
+    columns counts."""
+    homes = _homes(verdicts)
+    order = np.argsort(homes, kind="stable")
+    if np.any(np.diff(homes[order]) == 0):
+        verdicts = _sorted(verdicts, verdicts.column_names)
+        homes = _homes(verdicts)
+        order = np.argsort(homes, kind="stable")
+    wanted = _homes(batch)
+    at = np.searchsorted(homes, wanted, sorter=order)
+    found = at < len(homes)
+    found[found] = homes[order[at[found]]] == wanted[found]
     indices = pa.array(np.where(found, order[np.minimum(at, len(order) - 1)] if len(order) else 0, 0), mask=~found)
     columns = {}
     for name in verdicts.column_names:
@@ -96,6 +108,12 @@ def attached(batch: pa.RecordBatch, verdicts: pa.Table, schema: pa.Schema) -> pa
             if column is not None:
                 columns[name] = pc.coalesce(column, batch.column(name)) if name in batch.schema.names else column
     return align(with_columns(batch, columns), schema)
+
+
+def _homes(rows: pa.Table | pa.RecordBatch) -> np.ndarray:
+    shards, numbers = (rows.column(name).to_numpy().astype(np.int64) for name in ("shard", "row"))
+    homes: np.ndarray = (shards << _ROW_BITS) | numbers
+    return homes
 
 
 def _sorted(table: pa.Table, columns: Sequence[str]) -> pa.Table:

@@ -33,7 +33,8 @@ class Place:
     def manifest(self, name: str) -> Manifest | None:
         """The manifest of an artifact, or None while it is not whole."""
         folder = self.folder(name)
-        return Manifest.from_json(folder.read(MANIFEST), folder.path(MANIFEST)) if folder.exists(MANIFEST) else None
+        data = folder.found(MANIFEST)
+        return None if data is None else Manifest.from_json(data, folder.path(MANIFEST))
 
     def need(self, name: str) -> Manifest:
         """The manifest of an artifact; DataError saying how to get it when there is none."""

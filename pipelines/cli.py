@@ -39,13 +39,20 @@ Version = Annotated[str, typer.Option(help="dev is rebuilt when the recipe chang
 
 @app.command(
     epilog="Examples: `millstream run demo` · `millstream run c4_en --set 'sources.web.paths=[\"/data/*.warc.gz\"]' "
-    "--workers 8` · `millstream run demo --limit 50 --only corpus/deduped --root runs/try`"
+    "--workers 8` · `millstream run demo --limit 50 --only corpus/deduped --root runs/try` · `millstream run demo "
+    "--engine spark --engine-set master=spark://host:7077`"
 )
 def run(
     recipe: RecipeName,
     root: Root = None,
-    engine: Annotated[str, typer.Option(help="local: a pool of processes on this machine.")] = "local",
+    engine: Annotated[
+        str, typer.Option(help="local: processes on this machine; spark; datatrove. All give the same bytes.")
+    ] = "local",
     workers: Annotated[int | None, typer.Option(min=1, help="Processes. Default: the machine's cores.")] = None,
+    engine_sets: Annotated[
+        list[str] | None,
+        typer.Option("--engine-set", help="A setting of the engine; it changes no result.", metavar="NAME=VALUE"),
+    ] = None,
     limit: Limit = None,
     sets: Sets = None,
     only: Only = None,
@@ -54,7 +61,7 @@ def run(
     """Build what a recipe asks for; what is done already stays. Kill it at any time: the next run goes on."""
     from pipelines import commands
 
-    commands.run(recipe, root, engine, workers, limit, sets or [], only, version)
+    commands.run(recipe, root, engine, workers, engine_sets or [], limit, sets or [], only, version)
 
 
 @app.command(epilog="Example: `millstream plan demo --set corpus.language.min_score=0.5`")

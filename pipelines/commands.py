@@ -21,8 +21,8 @@ VERSION = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
 
 
 def run(
-    name: str, root: str | None, engine: str, workers: int | None, limit: int | None, sets: Sequence[str],
-    only: str | None, version: str,
+    name: str, root: str | None, engine: str, workers: int | None, engine_sets: Sequence[str], limit: int | None,
+    sets: Sequence[str], only: str | None, version: str,
 ) -> None:  # fmt: skip
     """Builds, reports, and says where the report is."""
     recipe, place = _asked(name, root, sets, version)
@@ -32,7 +32,7 @@ def run(
     steps = steps_of(recipe, limit, place.root)
     wanted = chosen(steps, only)
     statuses(wanted, place)  # missing inputs, a budget that cannot be filled: said before anything is written
-    with working(place, engine, workers, console) as runner:
+    with working(place, engine, workers, engine_sets, console) as runner:
         remember(place, recipe, steps)
         runner.run(wanted)
     report(place.root.url, version)

@@ -1,15 +1,17 @@
 """The steps that make corpora, each a plan over the one before it."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
 from corpus.canonical import canonical_json
-from corpus.errors import ConfigError, DataError
-from corpus.flows import exact_dedup, from_splits, mapped, near_dedup, stored, url_dedup
+from corpus.errors import ConfigError
+from corpus.flows import buckets_for, exact_dedup, from_splits, mapped, near_dedup, stored, url_dedup
 from corpus.manifest import Manifest, ShardInfo, Tally, summed
+from corpus.measures import added_up
 from corpus.plan import Attach, Group, Map, Plan, schema_of
 from corpus.shards import ShardWriter
+from corpus.splits import gather
 from corpus.stage import Stage
 from corpus.stages.extract import Extract
 from corpus.stages.holdout import HoldOut
@@ -23,12 +25,11 @@ from corpus.storage import Folder
 from corpus.text.minhash import MinHash
 from corpus.text.mixing import Quota, quotas
 from pipelines.artifact import Built, Workshop
-from pipelines.engines.engine import StoredShard
+from pipelines.engines.engine import StoredFile, StoredShard
 from pipelines.inputs import RawInputs
-from pipelines.measures import corpus_measures
 from pipelines.names import DEDUPED, EXTRACTED, HELDOUT, MIXTURE, PAGES
 from pipelines.recipe import Recipe, build_rules
-from pipelines.sections import MinHashDedup
+from pipelines.sections import ExactDedup, MinHashDedup, UrlDedup
 
 
 @dataclass(frozen=True)
@@ -41,6 +42,7 @@ class CorpusStep:
     make_plan: Callable[[Mapping[str, Manifest]], Plan]
     max_fault_share: float
     reject_samples: int
+    shard_bytes: int
     raw: RawInputs | None = None
     kind: str = field(default="corpus", init=False)
 
@@ -49,8 +51,9 @@ class CorpusStep:
         return {} if self.raw is None else {"files": self.raw.contents, "limit": self.raw.limit}
 
     def recipe(self) -> Mapping[str, Any]:
-        """What it follows, and how many rejects keep their text."""
-        return {**self.follows, "reject_samples": self.reject_samples}
+        """What it follows, how many rejects keep their text, and, where shards are put together, how large they are."""
+        cut = {"shard_bytes": self.shard_bytes} if self.raw is None else {}
+        return {**self.follows, "reject_samples": self.reject_samples, **cut}
 
     def plan(self, inputs: Mapping[str, Manifest]) -> Plan:
         """The plan, made from the recipe and, for a mixture, from what there is to mix."""
@@ -61,34 +64,37 @@ class CorpusStep:
         plan = self.plan(shop.inputs)
         writer = ShardWriter(shop.folder, shop.fingerprint, shop.lease, self.reject_samples, self.max_fault_share)
         shards = shop.engine.run(plan, self._sources(shop), writer, shop.progress)
-        records = [committed(writer, number) for number in shards]
-        infos = tuple(info for info, _ in records)
-        tally = summed(t for _, tallies in records for t in tallies)
-        return Built(tally, infos, corpus_measures(shop.folder, infos))
+        infos: list[ShardInfo] = []
+        tally: tuple[Tally, ...] = ()
+
+        def each() -> Iterator[Mapping[str, Any]]:
+            nonlocal tally
+            for record in writer.records(shards):
+                infos.append(record.info)
+                tally = summed([*tally, *record.tally])
+                yield record.measures
+
+        measures = added_up(each())
+        return Built(tally, tuple(infos), measures)
 
     def _sources(self, shop: Workshop) -> dict[str, Any]:
         if self.raw is not None:
             splits = self.raw.splits
             shop.folder.write("splits.json", canonical_json([split.listed() for split in splits]))
             return {"splits": splits}
-        return {name: stored_shards(shop.place.folder(name).url, m) for name, m in shop.inputs.items()}
+        found = {name: stored_files(shop.place.folder(name).url, m) for name, m in shop.inputs.items()}
+        return {name: stored_shards(files, self.shard_bytes) for name, files in found.items()}
 
 
-def committed(writer: ShardWriter, shard: int) -> tuple[ShardInfo, tuple[Tally, ...]]:
-    """The shard's record; DataError where the engine said it was done and no record is there to be read."""
-    record = writer.done(shard)
-    if record is None:
-        raise DataError(f"{writer.commits.url}: shard {shard} was built, but no record of it can be read from here")
-    return record
+def stored_files(folder_url: str, manifest: Manifest) -> list[StoredFile]:
+    """The kept documents of a corpus, as its manifest names them."""
+    found = [(info.shard, info.files["data"]) for info in manifest.shards]
+    return [StoredFile(number, f"{folder_url}/{data.file}", data.rows or 0, data.size) for number, data in found]
 
 
-def stored_shards(folder_url: str, manifest: Manifest) -> list[StoredShard]:
-    """The shards of a corpus, as its manifest names them."""
-    shards = []
-    for info in manifest.shards:
-        data = info.files["data"]
-        shards.append(StoredShard(info.shard, f"{folder_url}/{data.file}", data.rows or 0))
-    return shards
+def stored_shards(files: Iterable[StoredFile], shard_bytes: int) -> list[StoredShard]:
+    """What becomes one shard of the next corpus: neighbours that have `shard_bytes` together."""
+    return [StoredShard(n, group) for n, group in enumerate(gather(files, lambda file: file.size, shard_bytes))]
 
 
 def corpus_steps(recipe: Recipe, limit: int | None, memory: Folder) -> list[CorpusStep]:
@@ -99,22 +105,27 @@ def corpus_steps(recipe: Recipe, limit: int | None, memory: Folder) -> list[Corp
     raw = RawInputs(sources, wanted.split_bytes, limit, memory, reader)
     extracted = from_splits([reader, Extract(tier=wanted.extract.tier), Language()])
     pages = mapped(stored(EXTRACTED, schema_of(extracted)), page_stages(recipe))
-    deduped = stored(PAGES, schema_of(pages))
-    for method in wanted.dedup:
-        deduped = DEDUP[method.method](deduped, method)
+    to_dedup = stored(PAGES, schema_of(pages))
 
     def step(
         name: str, inputs: tuple[str, ...], plan: PlanMaker, *sections: str, raw: RawInputs | None = None
     ) -> CorpusStep:
         follows = {section.rpartition(".")[2]: recipe.identity(section) for section in sections}
-        return CorpusStep(name, inputs, follows, plan, wanted.max_fault_share, wanted.reject_samples, raw)
+        return CorpusStep(
+            name, inputs, follows, plan, wanted.max_fault_share, wanted.reject_samples, wanted.shard_bytes, raw
+        )
 
     steps = [
         step(EXTRACTED, (), lambda _: extracted, "sources", "corpus.extract", "corpus.split_bytes", raw=raw),
         step(PAGES, (EXTRACTED,), lambda _: pages, "corpus.language", "corpus.rules"),
-        step(DEDUPED, (PAGES,), lambda _: deduped, "corpus.dedup"),
+        step(
+            DEDUPED,
+            (PAGES,),
+            lambda found: deduplicated(recipe, stored(PAGES, schema_of(pages)), found),
+            "corpus.dedup",
+        ),
     ]
-    source = stored(DEDUPED, schema_of(deduped))
+    source = stored(DEDUPED, schema_of(deduplicated(recipe, to_dedup, {})))
     if wanted.holdout is not None:
         held = Map(source, HoldOut(share=wanted.holdout.share, seed=recipe.seed, keep="heldout"))
         steps.append(step(HELDOUT, (DEDUPED,), lambda _: held, "seed", "corpus.holdout"))
@@ -139,16 +150,19 @@ def page_stages(recipe: Recipe) -> list[Stage]:
     return [*judges, *rules, Measure()]
 
 
-def _near(pages: Plan, method: Any) -> Plan:
-    assert isinstance(method, MinHashDedup)
-    return near_dedup(pages, MinHash(ngram=method.ngram, bands=method.bands, rows=method.rows))
-
-
-DEDUP: Mapping[str, Callable[[Plan, Any], Plan]] = {
-    "url": lambda pages, _: url_dedup(pages),
-    "exact": lambda pages, _: exact_dedup(pages),
-    "minhash": _near,
-}
+def deduplicated(recipe: Recipe, pages: Plan, found: Mapping[str, Manifest]) -> Plan:
+    """The recipe's methods one after the other, each with as many buckets as the pages at hand ask for."""
+    n_pages = found[PAGES].kept if PAGES in found else 0
+    for method in recipe.corpus.dedup:
+        match method:
+            case UrlDedup():
+                pages = url_dedup(pages, buckets_for(n_pages))
+            case ExactDedup():
+                pages = exact_dedup(pages, buckets_for(n_pages))
+            case MinHashDedup(ngram=ngram, bands=bands, rows=rows):
+                minhash = MinHash(ngram=ngram, bands=bands, rows=rows)
+                pages = near_dedup(pages, minhash, buckets_for(n_pages * bands))
+    return pages
 
 
 def mixture_quotas(recipe: Recipe, found: Mapping[str, Manifest]) -> dict[str, Quota]:

@@ -2,16 +2,17 @@
 
 import hashlib
 import json
+import os
 from collections.abc import Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
 
-import fsspec
-
 from corpus.archive.members import boundary
 from corpus.canonical import canonical_json
 from corpus.errors import ConfigError
+from corpus.readahead import opened
 from corpus.splits import SPLIT, InputFile, Split, cut, find_files, limited
 from corpus.stage import fuse
 from corpus.stages.warc import WarcReader
@@ -48,15 +49,18 @@ class RawInputs:
     @cached_property
     def contents(self) -> list[dict[str, Any]]:
         """The files that are read, by name, size and content, wherever they lie."""
-        read = {split.url for split in self.splits}
+        read = {part.url for split in self.splits for part in split.parts}
         files = [item for item in self.files if self.limit is None or item.url in read]
-        known = json.loads(self.memory.read(DIGESTS)) if self.memory.exists(DIGESTS) else {}
-        entries = {item.url: _entry(item, known.get(item.url)) for item in files}
-        if any(known.get(url) != entry for url, entry in entries.items()):
-            self.memory.write(DIGESTS, canonical_json(known | entries))
+        data = self.memory.found(DIGESTS) if any(item.etag is None for item in files) else None
+        known = json.loads(data) if data else {}
+        with ThreadPoolExecutor(os.cpu_count()) as threads:  # hashing lets go of the interpreter's lock
+            contents = list(threads.map(lambda item: _content(item, known.get(item.url)), files))
+        told = {item.url: _told(item, content) for item, content in zip(files, contents, strict=True) if not item.etag}
+        if any(known.get(url) != entry for url, entry in told.items()):
+            self.memory.write(DIGESTS, canonical_json(known | told))
         return [
-            {"source": item.source, "file": item.file, "size": item.size, "content": entries[item.url]["content"]}
-            for item in files
+            {"source": item.source, "file": item.file, "size": item.size, "content": content}
+            for item, content in zip(files, contents, strict=True)
         ]
 
     @cached_property
@@ -69,16 +73,16 @@ class RawInputs:
         return limited(splits, self.limit, lambda split: sum(batch.num_rows for batch in step(split.batch())))
 
 
-def _entry(item: InputFile, known: Mapping[str, Any] | None) -> Mapping[str, Any]:
-    """The file's content: an object store's etag, or a sha256, taken again when its times changed or are unknown."""
-    fs, path = fsspec.core.url_to_fs(item.url)
-    info = fs.info(path)
-    if tag := info.get("ETag") or info.get("etag"):
-        return {"size": item.size, "content": f"etag:{str(tag).strip(chr(34))}"}
-    # `created` moves on a local disk even where a copy keeps the time of change
-    times = [str(info[name]) for name in ("mtime", "created", "LastModified") if info.get(name) is not None]
-    if known and times and (known["size"], known.get("changed")) == (item.size, times):
-        return known
-    with fs.open(path, "rb") as file:
-        content = hashlib.file_digest(file, "sha256").hexdigest()
-    return {"size": item.size, "changed": times, "content": f"sha256:{content}"}
+def _told(item: InputFile, content: str) -> dict[str, Any]:
+    return {"size": item.size, "changed": [*item.times], "content": content}
+
+
+def _content(item: InputFile, known: Mapping[str, Any] | None) -> str:
+    """An object store's etag, or a sha256, taken again when the file's times changed or are unknown."""
+    if item.etag:
+        return f"etag:{item.etag}"
+    if known and item.times and known == _told(item, known["content"]):
+        return str(known["content"])
+    with opened(item.url, item.size) as file:
+        digest = hashlib.file_digest(file, "sha256")  # type: ignore[arg-type]  # whatever is opened has readinto
+    return f"sha256:{digest.hexdigest()}"

@@ -16,7 +16,7 @@ from corpus.manifest import MANIFEST, Manifest
 from corpus.plan import described
 from corpus.storage import TEMPORARY, Folder
 from pipelines.artifact import DEV, Place, Step, Workshop
-from pipelines.engines.engine import Engine, Progress
+from pipelines.engines.engine import Engine, Progress, Usage
 
 State = Literal["done", "would run", "drifted"]
 
@@ -28,14 +28,6 @@ class Status:
     step: Step
     state: State
     why: str
-
-
-@dataclass(frozen=True)
-class Usage:
-    """What the work cost so far: CPU seconds of all processes, and the largest one's memory."""
-
-    cpu_seconds: float
-    peak_rss: int
 
 
 @dataclass(frozen=True)
@@ -58,8 +50,8 @@ class Runner:
             found = self.place.manifest(step.name)
             if found is not None and found.fingerprint == fingerprint(wanted):
                 folder = self.place.folder(step.name)
-                if leftovers(folder, found):
-                    tidy(folder, found, Lease.take(folder / "run"))
+                if left := leftovers(folder, found):
+                    tidy(left, Lease.take(folder / "run"))
                 self.told(f"{step.name}@{self.place.version}: done already")
                 continue
             if found is not None and self.place.version != DEV:
@@ -80,7 +72,7 @@ class Runner:
         manifest = Manifest(name=step.name, version=self.place.version, fingerprint=digest, **wanted, **built)
         lease.check()
         folder.write(MANIFEST, manifest.to_json())
-        tidy(folder, manifest, lease)
+        tidy(leftovers(folder, manifest), lease)
         self.told(f"{step.name}@{self.place.version}: {summary(manifest)}")
 
     @contextmanager
@@ -198,19 +190,21 @@ def leftovers(folder: Folder, manifest: Manifest) -> list[Folder | tuple[Folder,
     found: list[Folder | tuple[Folder, str]] = [*other_records(folder, manifest.fingerprint)]
     for part in sorted({file.rpartition("/")[0] for file in named} - {""}):
         found += [(folder / part, name) for name in (folder / part).names() if f"{part}/{name}" not in named]
-    for place in (folder, folder / "run", folder / "commits" / manifest.fingerprint[:16]):
+    # an object store holds no half-written files, and its listings cost
+    staged = (folder, folder / "run", folder / "commits" / manifest.fingerprint[:16]) if folder.local else ()
+    for place in staged:
         found += [(place, name) for name in place.names() if name.startswith(TEMPORARY)]
     return found
 
 
-def tidy(folder: Folder, manifest: Manifest, lease: Lease) -> None:
+def tidy(left: Sequence[Folder | tuple[Folder, str]], lease: Lease) -> None:
     """Takes the leftovers away; LeaseError when they may be the work of a newer run."""
     lease.check()
-    for left in leftovers(folder, manifest):
-        if isinstance(left, Folder):
-            left.discard()
+    for item in left:
+        if isinstance(item, Folder):
+            item.discard()
         else:
-            left[0].remove(left[1])
+            item[0].remove(item[1])
 
 
 def summary(manifest: Manifest) -> str:

@@ -131,7 +131,8 @@ class Corpus(Section):
     rules: Annotated[tuple[RuleEntry, ...], BeforeValidator(_empty_if_null)] = ()
     dedup: Annotated[tuple[Dedup, ...], BeforeValidator(_empty_if_null)] = ()
     holdout: Annotated[Holdout | None, BeforeValidator(_null_if_empty)] = None
-    split_bytes: Count = 64 * 2**20  # of an archive, per shard
+    split_bytes: Count = 64 * 2**20  # of archives, per shard of corpus/extracted; smaller files are put together
+    shard_bytes: Count = 32 * 2**20  # of stored documents, per shard of what is made from them
     max_page_bytes: Count = 10 * 2**20  # a larger record is dropped as too_large
     max_fault_share: Share = 0.5  # of a shard's rows; above it the run stops
     reject_samples: Annotated[int, Field(strict=True, ge=0)] = 5  # rejects that keep their text, per shard and reason

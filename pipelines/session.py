@@ -6,6 +6,7 @@ import resource
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from importlib import import_module
 from pathlib import Path
 
 from rich.console import Console
@@ -15,16 +16,20 @@ from corpus.errors import ConfigError
 from corpus.storage import Folder
 from pipelines.artifact import Place, Step, changed_inputs, made_from
 from pipelines.display import Display
-from pipelines.engines.local import LocalEngine
-from pipelines.engines.pool import Pool
+from pipelines.engines.engine import Circumstances, Usage
 from pipelines.recipe import Recipe
-from pipelines.runner import Runner, Usage
+from pipelines.runner import Runner
 from pipelines.wording import listed, nearest
 
 RUNS = Path("runs")
 RECORD = "recipe.json"
 SCRATCH = ".scratch"
-ENGINES = {"local": LocalEngine}
+ENGINES = {
+    "local": "pipelines.engines.local",
+    "spark": "pipelines.engines.spark.engine",
+    "datatrove": "pipelines.engines.datatrove.engine",
+}
+"""The module of each, with `opened(Circumstances) -> context manager of an Engine`; imported when it is asked for."""
 
 
 @dataclass(frozen=True)
@@ -92,27 +97,31 @@ def require_engine(name: str) -> None:
 
 
 @contextmanager
-def working(place: Place, engine: str, workers: int | None, console: Console) -> Iterator[Runner]:
-    """A runner with its pool and display, for as long as the block lasts."""
+def working(
+    place: Place, engine: str, workers: int | None, settings: Sequence[str], console: Console
+) -> Iterator[Runner]:
+    """A runner with its engine and display, for as long as the block lasts."""
     n_workers = workers or len(os.sched_getaffinity(0))
     scratch = (place.root.local or RUNS / fingerprint(place.root.url)[:16]) / SCRATCH
-    with Pool(n_workers) as pool, Display(console) as display:
+    module = import_module(ENGINES[engine])
+    with (
+        Display(console) as display,
+        module.opened(Circumstances(n_workers, settings, scratch.absolute(), display.told)) as opened,
+    ):
         yield Runner(
             place,
-            ENGINES[engine](pool, scratch),
+            opened,
             engine,
             n_workers,
             display.progress,
-            lambda: _usage(pool),
+            lambda: _own_usage() + opened.usage,
             display.told,
         )
 
 
-def _usage(pool: Pool) -> Usage:
-    """The meter of this process and of the pool's workers."""
+def _own_usage() -> Usage:
     own = resource.getrusage(resource.RUSAGE_SELF)
-    cpu_seconds = own.ru_utime + own.ru_stime + pool.cpu_seconds
-    return Usage(cpu_seconds, max(_own_peak(), pool.peak_rss))
+    return Usage(own.ru_utime + own.ru_stime, _own_peak())
 
 
 def _own_peak() -> int:

@@ -15,8 +15,8 @@ from corpus.manifest import Manifest, ShardInfo, shard_from
 from corpus.parquet import read_batches
 from corpus.storage import Folder, sha256_of
 from pipelines.artifact import Built, Workshop
-from pipelines.corpus_steps import stored_shards
-from pipelines.engines.engine import StoredShard
+from pipelines.corpus_steps import stored_files
+from pipelines.engines.engine import StoredFile
 from pipelines.names import MIXTURE, TOKENS, VOCAB
 from pipelines.recipe import Recipe
 from tokenizer import vocab
@@ -53,14 +53,14 @@ class TokensStep:
         """Encodes part after part; parts that an earlier try has committed are used."""
         folder = local_folder(shop.folder)
         trained = vocab.load(shop.place.folder(VOCAB))
-        sources = stored_shards(shop.place.folder(MIXTURE).url, shop.inputs[MIXTURE])
+        sources = stored_files(shop.place.folder(MIXTURE).url, shop.inputs[MIXTURE])
         infos, documents = [], 0
         for done, source in enumerate(sources):
             shop.progress("tokens", done, len(sources), documents)
             infos.append(_part(shop, trained, source))
             documents += source.rows
         shop.progress("tokens", len(sources), len(sources), documents)
-        parts = [TokenShard.open(folder, source.shard, trained.size) for source in sources]
+        parts = [TokenShard.open(folder, source.number, trained.size) for source in sources]
         packed = Packed(parts, self._row_len).record()
         shop.folder.write("pack.json", canonical_json(packed))
         described = {"vocab_digest": trained.digest, "vocab_size": trained.size, "eod_id": trained.eod_id}
@@ -78,9 +78,9 @@ def tokens_by_source(parts: Sequence[TokenShard]) -> dict[str, int]:
     return dict(sorted(counts.items()))
 
 
-def _part(shop: Workshop, trained: vocab.Vocab, source: StoredShard) -> ShardInfo:
+def _part(shop: Workshop, trained: vocab.Vocab, source: StoredFile) -> ShardInfo:
     """One part, with a commit record of this build beside it, which counts only if the files are as it says."""
-    commits, record = shop.folder / "commits" / shop.fingerprint[:16], f"{source.shard:05d}.json"
+    commits, record = shop.folder / "commits" / shop.fingerprint[:16], f"{source.number:05d}.json"
     if commits.exists(record):
         found = shard_from(json.loads(commits.read(record)))
         if _whole(local_folder(shop.folder), found):
@@ -92,8 +92,8 @@ def _part(shop: Workshop, trained: vocab.Vocab, source: StoredShard) -> ShardInf
             yield batch, trained.encode_batch(batch.column("text").to_pylist())
         shop.lease.check()  # here, for encoding takes long, and next the files are given their names
 
-    written = write_shard(shop.folder, source.shard, encoded(), vocab_size=trained.size, eod_id=trained.eod_id)
-    info = ShardInfo(source.shard, {file.file.partition(".")[2]: file for file in written.files})
+    written = write_shard(shop.folder, source.number, encoded(), vocab_size=trained.size, eod_id=trained.eod_id)
+    info = ShardInfo(source.number, {file.file.partition(".")[2]: file for file in written.files})
     shop.lease.check()
     commits.create(record, canonical_json(asdict(info)))
     return info

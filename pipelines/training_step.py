@@ -14,7 +14,7 @@ from corpus.manifest import FileInfo, Manifest, ShardInfo
 from corpus.parquet import read_batches
 from corpus.storage import sha256_of
 from pipelines.artifact import Built, Workshop
-from pipelines.corpus_steps import stored_shards
+from pipelines.corpus_steps import stored_files
 from pipelines.names import CHECKPOINT, HELDOUT, TOKENS, VOCAB
 from pipelines.recipe import Recipe
 from pipelines.tokens_step import local_folder
@@ -139,7 +139,7 @@ def held_out_documents(shop: Workshop) -> list[tuple[str, str]]:
         return []
     return [
         (text, lang or "unknown")
-        for shard in stored_shards(shop.place.folder(HELDOUT).url, shop.inputs[HELDOUT])
+        for shard in stored_files(shop.place.folder(HELDOUT).url, shop.inputs[HELDOUT])
         for batch in read_batches(shard.path, ["text", "lang"])
         for text, lang in zip(batch.column("text").to_pylist(), batch.column("lang").to_pylist(), strict=True)
     ]

@@ -8,7 +8,7 @@ from corpus.errors import ConfigError
 from corpus.manifest import Manifest, ShardInfo
 from corpus.parquet import read_batches
 from pipelines.artifact import Built, Workshop
-from pipelines.corpus_steps import stored_shards
+from pipelines.corpus_steps import stored_files
 from pipelines.names import MIXTURE, VOCAB
 from pipelines.recipe import Recipe
 from tokenizer import measure, vocab
@@ -61,9 +61,9 @@ class VocabStep:
 def _by_language(shop: Workshop, trained: vocab.Vocab) -> dict[str, Any]:
     """The measures on the first texts of each language in every shard, and on all of these together."""
     counts: dict[str, measure.TextCounts] = {}
-    for shard in stored_shards(shop.place.folder(MIXTURE).url, shop.inputs[MIXTURE]):
+    for shard in stored_files(shop.place.folder(MIXTURE).url, shop.inputs[MIXTURE]):
         texts: dict[str, list[str]] = {}
-        for batch in read_batches(shard.path, ["text", "lang"]):
+        for batch in read_batches(shard.path, ["text", "lang"], shard.size):
             for text, lang in zip(batch.column("text").to_pylist(), batch.column("lang").to_pylist(), strict=True):
                 if len(found := texts.setdefault(lang or "unknown", [])) < MEASURED_TEXTS:
                     found.append(text)
@@ -74,6 +74,6 @@ def _by_language(shop: Workshop, trained: vocab.Vocab) -> dict[str, Any]:
 
 def mixture_texts(shop: Workshop) -> Iterator[str]:
     """The mixture's texts, shard by shard, in order."""
-    for shard in stored_shards(shop.place.folder(MIXTURE).url, shop.inputs[MIXTURE]):
-        for batch in read_batches(shard.path, ["text"]):
+    for shard in stored_files(shop.place.folder(MIXTURE).url, shop.inputs[MIXTURE]):
+        for batch in read_batches(shard.path, ["text"], shard.size):
             yield from batch.column("text").to_pylist()

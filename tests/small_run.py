@@ -7,7 +7,7 @@ import json
 import os
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
@@ -32,6 +32,7 @@ corpus:
   dedup: [{method: url}, {method: exact}, {method: minhash, ngram: 5, bands: 14, rows: 8}]
   holdout: {share: 0.1}
   split_bytes: 150_000
+  shard_bytes: 40_000
 mix: {weights: {web: 1.0}, budget: {bytes: 500_000}, max_epochs: 4}
 tokenizer: {model: bpe-bytes, vocab_size: 600}
 training: {model: tiny-decoder, objective: causal, context: 64, steps: 4, batch_rows: 2}
@@ -76,6 +77,13 @@ def warc(url: str, body: bytes, date: str = "2025-01-01T00:00:00Z", *head: str) 
     fields = f"WARC-Type: response\r\nWARC-Target-URI: {url}\r\nWARC-Date: {date}\r\n"
     fields += f"Content-Type: application/http; msgtype=response\r\nContent-Length: {len(content)}\r\n"
     return gzip.compress(f"WARC/1.0\r\n{fields}\r\n".encode() + content + b"\r\n\r\n", mtime=0)
+
+
+def archive(path: Path, texts: Sequence[str]) -> Path:
+    """An archive with a page for each text."""
+    pages = [f"<html><body><p>{text}</p></body></html>".encode() for text in texts]
+    path.write_bytes(b"".join(warc("http://a.example/", page) for page in pages))
+    return path
 
 
 def first_records(sample: Path, n_records: int) -> bytes:

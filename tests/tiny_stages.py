@@ -4,6 +4,7 @@ import faulthandler
 import os
 import signal
 import time
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,7 +15,7 @@ import pyarrow as pa
 from corpus import guard
 from corpus.guard import watched
 from corpus.schema import DOCUMENT, MARKS, TEXT, document_id, mark, with_columns
-from corpus.splits import SPLIT
+from corpus.splits import SPLIT, Part, Split
 from corpus.stage import Opened
 
 
@@ -33,6 +34,12 @@ def documents(
     } | columns
     arrays = [pa.array(rows.get(field.name, [None] * len(texts)), field.type) for field in DOCUMENT]
     return pa.RecordBatch.from_arrays(arrays, schema=DOCUMENT)
+
+
+def split(shard: int, *ranges: tuple[int, int], max_rows: int | None = None, url: str = "u") -> Split:
+    """A split of a source "web": a file f0, f1, ... for each range of bytes (or, for `Counting`, of numbers)."""
+    parts = [Part("web", url, f"f{n}", end, start, end) for n, (start, end) in enumerate(ranges)]
+    return Split(shard, tuple(parts), max_rows)
 
 
 def cut(batch: pa.RecordBatch, sizes: Sequence[int]) -> list[pa.RecordBatch]:
@@ -60,22 +67,25 @@ class _Plain:
 
 @dataclass(frozen=True, kw_only=True)
 class Counting(_Plain):
-    """A reader: documents start..end of a split, `batch_rows` at a time, each with its number in its text."""
+    """A reader: documents start..end of every part of a split, `batch_rows` at a time, each with its number in its
+    text."""
 
     batch_rows: int = 4
     name: ClassVar[str] = "counting"
     reads: ClassVar[pa.Schema] = SPLIT
     writes: ClassVar[pa.Schema] = DOCUMENT
-    drops: ClassVar[frozenset[str]] = frozenset({"file", "start", "end", "max_rows"})
+    drops: ClassVar[frozenset[str]] = frozenset({"file", "size", "start", "end", "max_rows"})
     rows: ClassVar[Literal["many"]] = "many"
 
     def open(self) -> Opened:
         def read(splits: pa.RecordBatch) -> Iterator[pa.RecordBatch]:
-            for split in splits.to_pylist():
-                for first in range(split["start"], split["end"], self.batch_rows):
-                    numbers = range(first, min(first + self.batch_rows, split["end"]))
+            done: Counter[int] = Counter()
+            for part in splits.to_pylist():
+                for at in range(part["start"], part["end"], self.batch_rows):
+                    numbers = range(at, min(at + self.batch_rows, part["end"]))
                     texts = [f"number {n} {n % 3 * 'word '}" for n in numbers]
-                    yield documents(texts, shard=split["shard"], first=first - split["start"])
+                    yield documents(texts, shard=part["shard"], first=done[part["shard"]])
+                    done[part["shard"]] += len(texts)
 
         return read
 

@@ -39,6 +39,7 @@ Measures = dict[str, Any]
 
 KNOWN = (
     r"`isinstance\(treespec, LeafSpec\)` is deprecated",  # Lightning 2.6 inside, for torch 2.13
+    "The `srun` command is available",  # where Slurm is installed, a run outside of it is no mistake
     "You're resuming from a checkpoint that ended before the epoch ended",  # RowData knows where to go on
 )
 """How the third-party warnings begin that nothing here can mend."""

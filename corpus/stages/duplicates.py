@@ -7,7 +7,7 @@ from typing import ClassVar, Literal
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from corpus.plan import EDGE
+from corpus.plan import EDGE, LABELLED
 from corpus.stage import Opened
 
 VERDICT = pa.schema(
@@ -17,9 +17,10 @@ VERDICT = pa.schema(
         ("dropped_by", pa.string()),
         ("drop_reason", pa.string()),
         ("duplicate_of", pa.string()),
+        ("cluster_size", pa.int64()),
     ]
 )
-"""duplicate_of is the id of the document that stays in its stead."""
+"""duplicate_of is the id of the document that stays in its stead; cluster_size counts all that are one, it included."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -28,8 +29,8 @@ class Duplicates:
 
     name: str
     reason: str
-    version: ClassVar[int] = 1
-    reads: ClassVar[pa.Schema] = EDGE
+    version: ClassVar[int] = 2
+    reads: ClassVar[pa.Schema] = LABELLED
     writes: ClassVar[pa.Schema] = VERDICT
     drops: ClassVar[frozenset[str]] = frozenset()
     rows: ClassVar[Literal["project"]] = "project"
@@ -44,7 +45,7 @@ class Duplicates:
         def verdicts(batch: pa.RecordBatch) -> Iterator[pa.RecordBatch]:
             lost = batch.filter(pc.not_equal(batch.column("id"), batch.column("first")))
             words = [pa.array([word] * lost.num_rows, pa.string()) for word in (self.name, self.reason)]
-            columns = [lost.column("shard"), lost.column("row"), *words, lost.column("first")]
+            columns = [lost.column("shard"), lost.column("row"), *words, lost.column("first"), lost.column("n")]
             yield pa.RecordBatch.from_arrays(columns, schema=VERDICT)
 
         return verdicts
@@ -56,7 +57,7 @@ class Shared:
 
     name: ClassVar[str] = "shared_keys"
     version: ClassVar[int] = 1
-    reads: ClassVar[pa.Schema] = pa.schema([*EDGE, ("n", pa.int64())])
+    reads: ClassVar[pa.Schema] = LABELLED
     writes: ClassVar[pa.Schema] = EDGE
     drops: ClassVar[frozenset[str]] = frozenset()
     reasons: ClassVar[frozenset[str]] = frozenset()

@@ -1,28 +1,24 @@
 """The stage that reads web archives: splits in, one row for every record out, the pages with their bytes."""
 
-from collections.abc import Iterator
-from contextlib import AbstractContextManager
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from itertools import islice
+from itertools import groupby, islice
+from operator import itemgetter
 from typing import Any, BinaryIO, ClassVar, Literal
 
-import fsspec
 import numpy as np
 import pyarrow as pa
-from fsspec.implementations.local import LocalFileSystem
 
 from corpus.archive.http import MAX_HEAD_BYTES
 from corpus.archive.pages import REASONS, NoPage, captured_ms, page_of
 from corpus.archive.records import Broken, Record, read_records
+from corpus.readahead import in_turn
 from corpus.schema import HOME, MARKS, document_id, joined
 from corpus.splits import SPLIT
 from corpus.stage import Opened
 
 _PAYLOAD = pa.schema([("payload", pa.binary()), ("content_type", pa.string())])
 _ROWS = joined(HOME, _PAYLOAD, MARKS)
-
-FETCH_BYTES = 2**22
-"""One request to an object store: its answer takes longer than its wait, and a worker holds few of them."""
 
 Row = dict[str, Any]
 
@@ -52,14 +48,16 @@ class WarcReader:
         return self._read
 
     def _read(self, splits: pa.RecordBatch) -> Iterator[pa.RecordBatch]:
-        for split in splits.select(SPLIT.names).to_pylist():
-            yield from self._batches(self._split_rows(split))
+        for _, parts in groupby(splits.select(SPLIT.names).to_pylist(), key=itemgetter("shard")):
+            yield from self._batches(self._split_rows(list(parts)))
 
-    def _split_rows(self, split: Row) -> Iterator[Row]:
-        with opened(split["url"]) as file:
-            records = read_records(file, split["start"], split["end"], max_bytes=self.max_page_bytes + MAX_HEAD_BYTES)
-            for number, record in enumerate(islice(records, split["max_rows"])):
-                yield {"shard": split["shard"], "row": number} | self._row(record, split["source"], split["file"])
+    def _split_rows(self, parts: Sequence[Row]) -> Iterator[Row]:
+        records = ((part, record) for part, file in _files(parts) for record in self._records(part, file))
+        for number, (part, record) in enumerate(islice(records, parts[0]["max_rows"])):
+            yield {"shard": part["shard"], "row": number} | self._row(record, part["source"], part["file"])
+
+    def _records(self, part: Row, file: BinaryIO) -> Iterator[Record | Broken]:
+        return read_records(file, part["start"], part["end"], max_bytes=self.max_page_bytes + MAX_HEAD_BYTES)
 
     def _row(self, record: Record | Broken, source: str, file: str) -> Row:
         origin = f"{file}:{record.offset}:{record.number}"
@@ -91,13 +89,10 @@ class WarcReader:
             yield _batch(held)
 
 
-def opened(url: str) -> AbstractContextManager[BinaryIO]:
-    """The file behind a URL for reading on and moving about; a local one directly."""
-    fs, path = fsspec.core.url_to_fs(url)
-    if isinstance(fs, LocalFileSystem):
-        return open(path, "rb")  # noqa: PTH123  (the caller closes it)
-    file: AbstractContextManager[BinaryIO] = fs.open(path, "rb", block_size=FETCH_BYTES, cache_type="readahead")
-    return file
+def _files(parts: Sequence[Row]) -> Iterator[tuple[Row, BinaryIO]]:
+    """Each part with its file, open, the next ones on their way."""
+    files = in_turn((part["url"], part["size"], [(part["start"], part["end"])]) for part in parts)
+    return zip(parts, files, strict=False)  # a strict zip would ask for one file more before the last is read
 
 
 def _batch(rows: list[Row]) -> pa.RecordBatch:

@@ -6,7 +6,6 @@ start in milliseconds and share no thread or lock with the driver; they end when
 
 import multiprocessing
 import os
-import resource
 import signal
 import traceback
 from collections import deque
@@ -18,6 +17,7 @@ from types import TracebackType
 from typing import Any, Protocol, Self
 
 from corpus.errors import DataError, MillstreamError
+from pipelines.engines.engine import Usage, cost_since, cpu_seconds
 
 MAX_DEATHS = 3
 """A task that is at work when so many workers die is taken for the cause."""
@@ -42,18 +42,10 @@ class _Worker:
     task: int | None = None
 
 
-@dataclass(frozen=True)
-class _Done:
-    """A task's end: what it cost, and the most memory (bytes) that its process ever held."""
-
-    cpu_seconds: float
-    peak_rss: int
-
-
 class Pool:
     """`n_workers` processes, started when there is work and ended by `close`.
 
-    `cpu_seconds` and `peak_rss` (bytes, of the largest process) say what finished tasks took, guarded children too.
+    `usage` says what finished tasks took, guarded children too.
     """
 
     def __init__(self, n_workers: int) -> None:
@@ -61,8 +53,7 @@ class Pool:
         self._context = multiprocessing.get_context("forkserver")
         self._context.set_forkserver_preload(PRELOAD)
         self._workers: list[_Worker] = []
-        self.cpu_seconds = 0.0
-        self.peak_rss = 0
+        self.usage = Usage()
 
     def __enter__(self) -> Self:
         return self
@@ -107,10 +98,9 @@ class Pool:
                     self._buried(worker, tasks, deaths, todo)
                 elif isinstance(message, int):
                     yield 0, message
-                elif isinstance(message, _Done):
+                elif isinstance(message, Usage):
                     worker.task = None
-                    self.cpu_seconds += message.cpu_seconds
-                    self.peak_rss = max(self.peak_rss, message.peak_rss)
+                    self.usage += message
                     n_open -= 1
                     yield 1, 0
                 else:
@@ -178,10 +168,10 @@ def _work(connection: Connection) -> None:
     try:
         while True:
             task: Task = connection.recv()
-            before = _cpu_seconds()
+            before = cpu_seconds()
             try:
                 task.run(connection.send)
-                connection.send(_done(before))
+                connection.send(cost_since(before))
             except BrokenPipeError:
                 raise
             except MillstreamError as error:
@@ -190,13 +180,3 @@ def _work(connection: Connection) -> None:
                 connection.send(MillstreamError(f"{task.name}: unforeseen\n{traceback.format_exc()}"))
     except (EOFError, OSError):
         os._exit(0)
-
-
-def _cpu_seconds() -> float:
-    usages = [resource.getrusage(who) for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN)]
-    return sum(usage.ru_utime + usage.ru_stime for usage in usages)
-
-
-def _done(before: float) -> _Done:
-    usages = [resource.getrusage(who) for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN)]
-    return _Done(_cpu_seconds() - before, max(usage.ru_maxrss for usage in usages) * 1024)  # ru_maxrss is in KiB

@@ -1,4 +1,4 @@
-"""The work of the local engine's processes: rows from a base through fused stages into a sink.
+"""The work of a phased engine's tasks: rows from a base through fused stages into a sink.
 
 A base yields batches (a split, a stored shard, one bucket of a shuffle); a sink takes them (a committed shard, or a
 file of rows in the scratch folder that a later task reads). All are plain values and travel to the workers.
@@ -11,16 +11,17 @@ from typing import ClassVar, Literal, Protocol
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 import pyarrow.ipc
 
 from corpus.errors import DataError
 from corpus.parquet import read_batches
-from corpus.plan import Group, Reduce
-from corpus.schema import align
+from corpus.plan import Attach, Group, Reduce, schema_of, stages
+from corpus.schema import align, without
 from corpus.shards import ShardWriter
 from corpus.splits import SPLIT, Split
 from corpus.stage import Opened, Stage, fuse
-from corpus.storage import Folder
+from corpus.storage import TEMPORARY, Folder
 from corpus.wide import attached, bucketed, component_labels, grouped, reduced
 from pipelines.engines.engine import StoredShard
 
@@ -49,30 +50,35 @@ class SplitBase:
 
 @dataclass(frozen=True)
 class StoredBase:
-    """The columns of `schema` of a stored shard; the marks are null there."""
+    """The columns of `schema` of stored documents; the marks are null there."""
 
     stored: StoredShard
     schema: pa.Schema
 
     def batches(self) -> Iterator[pa.RecordBatch]:
-        """The shard's rows in order; DataError when they are not as many as were committed."""
+        """The documents in order; DataError when a file has not as many as were committed."""
         columns = [name for name in self.schema.names if name not in ("dropped_by", "drop_reason", "fault")]
-        n_rows = 0
-        for batch in read_batches(self.stored.path, columns):
-            n_rows += batch.num_rows
-            yield align(batch, self.schema)
-        if n_rows != self.stored.rows:
-            raise DataError(
-                f"{self.stored.path} has {n_rows} rows, but its manifest says {self.stored.rows}; "
-                f"run `millstream verify`"
-            )
+        for file in self.stored.files:
+            n_rows = 0
+            for batch in read_batches(file.path, columns, file.size):
+                n_rows += batch.num_rows
+                yield align(batch, self.schema)
+            if n_rows != file.rows:
+                raise DataError(
+                    f"{file.path} has {n_rows} rows, but its manifest says {file.rows}; run `millstream verify`"
+                )
+
+
+def read_base(item: Split | StoredShard, schema: pa.Schema) -> Base:
+    """Where the rows of an input's shard come from."""
+    return SplitBase(item) if isinstance(item, Split) else StoredBase(item, schema)
 
 
 @dataclass(frozen=True)
 class BucketBase:
     """One bucket of a shuffle, reduced or grouped."""
 
-    files: tuple[str, ...]
+    rows: "ScratchRows"
     bucket: int
     node: Reduce | Group
     reads: pa.Schema
@@ -80,7 +86,7 @@ class BucketBase:
 
     def batches(self) -> Iterator[pa.RecordBatch]:
         """The bucket's rows, in (key, order)."""
-        table = pa.Table.from_batches([_batch_of(file, self.bucket) for file in self.files], schema=self.reads)
+        table = self.rows.bucket(self.bucket, self.reads)
         if isinstance(self.node, Reduce):
             done = reduced(table, self.node, self.schema)
         else:
@@ -92,20 +98,27 @@ class BucketBase:
 class ComponentsBase:
     """All edges, as labels."""
 
-    files: tuple[str, ...]
+    rows: "ScratchRows"
+    reads: pa.Schema
     schema: pa.Schema
 
     def batches(self) -> Iterator[pa.RecordBatch]:
-        """One row per id, in (shard, row)."""
-        edges = pa.Table.from_batches([_batch_of(file, 0) for file in self.files], schema=self.schema)
-        yield from component_labels(edges).to_batches(max_chunksize=BATCH_ROWS)
+        """One row per document, in (shard, row)."""
+        yield from component_labels(self.rows.bucket(0, self.reads)).to_batches(max_chunksize=BATCH_ROWS)
+
+
+class Verdicts(Protocol):
+    """Rows with a home, found by it; a plain value that travels to the workers."""
+
+    def of_homes(self, first: int, last: int) -> pa.Table:
+        """The rows of documents whose home is one of the shards from `first` to `last`."""
 
 
 @dataclass(frozen=True)
 class AttachFrom:
-    """The Attach node as a stage: verdict files, each sorted by (shard, row), joined to one shard's batches."""
+    """The Attach node as a stage: verdicts, wherever they lie, joined to batches of documents."""
 
-    files: tuple[str, ...]
+    verdicts: Verdicts
     writes: pa.Schema
     reasons: frozenset[str]
     name: ClassVar[str] = "attach"
@@ -116,28 +129,32 @@ class AttachFrom:
     guarded: ClassVar[bool] = False
 
     def open(self) -> Opened:
-        """Maps the verdict files; a shard's rows are found by bisection."""
-        tables = [_mapped(file) for file in self.files]
+        """The verdicts of the home shards at hand are read once."""
+        held: dict[tuple[int, int], pa.Table] = {}
 
         def join(batch: pa.RecordBatch) -> Iterator[pa.RecordBatch]:
-            shard = batch.column("shard")[0].as_py() if batch.num_rows else -1
-            verdicts = pa.concat_tables([_of_shard(table, shard) for table in tables])
+            homes = pc.min_max(batch.column("shard")).as_py()
+            span = (homes["min"], homes["max"]) if batch.num_rows else (0, -1)
+            if span not in held:
+                held.clear()
+                held[span] = self.verdicts.of_homes(*span)
             schema = pa.schema([*batch.schema, *(f for f in self.writes if f.name not in batch.schema.names)])
-            yield attached(batch, verdicts, schema)
+            yield attached(batch, held[span], schema)
 
         return join
 
 
-def _of_shard(table: pa.Table, shard: int) -> pa.Table:
-    shards = table.column("shard").to_numpy()
-    first, last = np.searchsorted(shards, [shard, shard + 1])
-    return table.slice(first, last - first)
+def attaching(node: Attach, verdicts: Verdicts) -> AttachFrom:
+    """The node as a stage, its verdicts having been found."""
+    columns = without(schema_of(node.verdicts), {"shard", "row"})
+    reasons = {reason for stage in stages(node.verdicts) for reason in getattr(stage, "reasons", ())}
+    return AttachFrom(verdicts, columns, frozenset(reasons))
 
 
 class Sink(Protocol):
     """Where rows go."""
 
-    def finished(self, number: int) -> bool: ...
+    def finished(self) -> frozenset[int]: ...
     def write(self, number: int, batches: Iterable[pa.RecordBatch], schema: pa.Schema) -> None: ...
 
 
@@ -147,9 +164,9 @@ class StoreSink:
 
     writer: ShardWriter
 
-    def finished(self, number: int) -> bool:
-        """Whether the shard is committed."""
-        return self.writer.done(number) is not None
+    def finished(self) -> frozenset[int]:
+        """The shards that are committed."""
+        return self.writer.committed()
 
     def write(self, number: int, batches: Iterable[pa.RecordBatch], schema: pa.Schema) -> None:
         """Writes and commits the shard."""
@@ -164,13 +181,14 @@ class RowsSink:
     key: str | None = None
     n_buckets: int = 1
 
-    def file(self, number: int) -> str:
+    def file(self, number: int) -> Path:
         """The path of a task's rows."""
-        return str(Path(self.folder) / f"{number:05d}.arrow")
+        return Path(self.folder) / _rows_name(number)
 
-    def finished(self, number: int) -> bool:
-        """Whether the rows are there."""
-        return Path(self.file(number)).exists()
+    def finished(self) -> frozenset[int]:
+        """The tasks whose rows are there."""
+        names = (name for name in Folder(self.folder).names() if name.endswith(ROWS))
+        return frozenset(int(name.removesuffix(ROWS)) for name in names if not name.startswith(TEMPORARY))
 
     def write(self, number: int, batches: Iterable[pa.RecordBatch], schema: pa.Schema) -> None:
         """Writes the rows whole or not at all."""
@@ -184,7 +202,41 @@ class RowsSink:
             with pa.OSFile(str(path), "wb") as file, pa.ipc.new_file(file, schema) as writer:
                 for part in parts:
                     writer.write_batch(part)
-            folder.adopt(path, f"{number:05d}.arrow")
+            folder.adopt(path, _rows_name(number))
+
+
+@dataclass(frozen=True)
+class ScratchRows:
+    """The rows that the tasks of these numbers left in a sink. Files are open one at a time, however many there are."""
+
+    sink: RowsSink
+    numbers: tuple[int, ...]
+
+    def bucket(self, number: int, schema: pa.Schema) -> pa.Table:
+        """The rows of a bucket, of all tasks."""
+        batches = []
+        for task in self.numbers:
+            with pa.OSFile(str(self.sink.file(task))) as file, pa.ipc.open_file(file) as reader:
+                batches.append(reader.get_batch(number))
+        return pa.Table.from_batches(batches, schema=schema)
+
+    def of_homes(self, first: int, last: int) -> pa.Table:
+        """The rows of documents whose home is one of the shards from `first` to `last`."""
+        return pa.concat_tables([_between(self.sink.file(task), first, last) for task in self.numbers])
+
+
+def _between(file: Path, first: int, last: int) -> pa.Table:
+    with pa.memory_map(str(file)) as source, pa.ipc.open_file(source) as reader:
+        rows = reader.get_batch(0)
+        start, end = np.searchsorted(rows.column("shard").to_numpy(), [first, last + 1])
+        return pa.Table.from_batches([rows.take(pa.array(np.arange(start, end)))])  # a copy: the file is closed
+
+
+ROWS = ".arrow"
+
+
+def _rows_name(number: int) -> str:
+    return f"{number:05d}{ROWS}"
 
 
 @dataclass(frozen=True)
@@ -198,9 +250,7 @@ class RowsTask:
     sink: Sink
 
     def run(self, report: Callable[[int], None]) -> None:
-        """Does the work unless it is done already."""
-        if self.sink.finished(self.number):
-            return
+        """Does the work."""
         step, schema = fuse(self.stages, self.base.schema)
 
         def told() -> Iterator[pa.RecordBatch]:
@@ -210,14 +260,6 @@ class RowsTask:
                     yield out
 
         self.sink.write(self.number, told(), schema)
-
-
-def _mapped(file: str) -> pa.Table:
-    return pa.ipc.open_file(pa.memory_map(file)).read_all()
-
-
-def _batch_of(file: str, number: int) -> pa.RecordBatch:
-    return pa.ipc.open_file(pa.memory_map(file)).get_batch(number)
 
 
 def pruned(schema: pa.Schema, stages: Sequence[Stage]) -> pa.Schema:

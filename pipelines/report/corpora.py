@@ -38,10 +38,11 @@ class Lengths:
 
 @dataclass(frozen=True, kw_only=True)
 class Cluster:
-    """Documents that are one to a deduplicating stage; `survivor` is the id of the one that stays."""
+    """Documents that are one to a deduplicating stage; `survivor` is the id of the one that stays, `copy` the url of
+    another."""
 
     survivor: str
-    url: str
+    copy: str
     documents: int
 
 
@@ -102,7 +103,7 @@ def lengths(found: Sequence[Record]) -> tuple[Lengths, ...]:
 
 
 def clusters(found: Sequence[Record]) -> tuple[Clusters, ...]:
-    """What each deduplicating stage found, by the plan's order; a survivor's `url` is "" where no manifest has it."""
+    """What each deduplicating stage found, by the plan's order; `copy` is "" where the document has no url."""
     return tuple(
         Clusters(
             label=record.label,
@@ -110,7 +111,7 @@ def clusters(found: Sequence[Record]) -> tuple[Clusters, ...]:
             n_clusters=one["clusters"],
             sizes={int(size): n for size, n in sorted(one["sizes"].items(), key=lambda item: int(item[0]))},
             largest=tuple(
-                Cluster(survivor=item["survivor"], url=item.get("url") or "", documents=item["documents"])
+                Cluster(survivor=item["survivor"], copy=item["copy"] or "", documents=item["documents"])
                 for item in one["largest"]
             ),
         )

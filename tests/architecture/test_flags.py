@@ -5,10 +5,10 @@ import re
 import pytest
 from small_run import millstream
 
-RUN = ("--root", "--engine", "--workers", "--limit", "--set", "--only", "--version")
+RUN = ("--root", "--engine", "--workers", "--engine-set", "--limit", "--set", "--only", "--version")
 FLAGS = {
     "run": RUN,
-    "plan": tuple(flag for flag in RUN if flag not in ("--engine", "--workers")),
+    "plan": tuple(flag for flag in RUN if flag not in ("--engine", "--workers", "--engine-set")),
     "init": (),
     "show": ("--root", "--json", "--version"),
     "verify": ("--root", "--version"),
@@ -32,7 +32,7 @@ def test_flags_are_these(command: str) -> None:
     said = millstream(command, "--help")
     assert said.code == 0
     listing = said.out.partition("Options")[2]
-    assert sorted(re.findall(r"^│ (--\w+)", listing, re.MULTILINE)) == sorted([*FLAGS[command], "--help"])
+    assert sorted(re.findall(r"^│ (--[\w-]+)", listing, re.MULTILINE)) == sorted([*FLAGS[command], "--help"])
 
 
 @pytest.mark.parametrize("command", FLAGS)

@@ -1,6 +1,6 @@
 """Deduplication as a whole, run by the engine over real shards, against definitions in plain Python."""
 
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -14,7 +14,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from tiny_stages import documents
 
-from corpus.flows import exact_dedup, near_dedup, stored, url_dedup
+from corpus.flows import BUCKET_ROWS, buckets_for, exact_dedup, near_dedup, stored, url_dedup
 from corpus.lease import Lease
 from corpus.parquet import RowGroups
 from corpus.plan import Plan
@@ -23,8 +23,8 @@ from corpus.shards import ShardWriter
 from corpus.storage import Folder
 from corpus.text.minhash import MinHash, plain_band_keys
 from corpus.text.url import c4_key
-from pipelines.engines.engine import StoredShard
-from pipelines.engines.local import LocalEngine
+from pipelines.engines.engine import StoredFile, StoredShard
+from pipelines.engines.phased import PhasedEngine
 from pipelines.engines.pool import Pool
 
 KEPT = without(DOCUMENT, set(MARKS.names))
@@ -70,13 +70,11 @@ def run(
         folder = tmp_path_factory.mktemp("flow")
         inputs = [stored_shard(folder / f"{n}.parquet", n, pages) for n, pages in enumerate(shards)]
         writer = ShardWriter(Folder(str(folder / "out" / "dev")), "f" * 64, Lease.take(Folder(str(folder / "run"))))
-        numbers = LocalEngine(pool, folder / "scratch").run(plan, {"pages": inputs}, writer, lambda *_: None)
+        numbers = PhasedEngine(pool, folder / "scratch").run(plan, {"pages": inputs}, writer, lambda *_: None)
         assert list(numbers) == list(range(len(shards)))
         rows = []
-        for number in numbers:
-            record = writer.done(number)
-            assert record is not None
-            for file in record[0].files.values():
+        for record in writer.records(numbers):
+            for file in record.info.files.values():
                 rows += pq.read_table(folder / "out" / "dev" / file.file).to_pylist()
         return sorted(rows, key=lambda row: (row["shard"], row["row"]))
 
@@ -90,7 +88,7 @@ def stored_shard(path: Path, number: int, pages: list[Page]) -> StoredShard:
     groups = RowGroups(path, KEPT)
     groups.write(batch.select(KEPT.names))
     groups.close()
-    return StoredShard(number, str(path), len(pages))
+    return StoredShard(number, (StoredFile(number, str(path), len(pages), path.stat().st_size),))
 
 
 def survivors(groups: list[list[Page]], first: Callable[[Page], Any]) -> dict[int, int]:
@@ -156,6 +154,15 @@ def test_like_the_definition_in_any_order(run: Any, method: str, pages: list[Pag
         found = {int(row["id"], 16): int(row["duplicate_of"], 16) for row in rows if row.get("drop_reason")}
         assert found == gone
         assert {row["drop_reason"] for row in rows if row.get("drop_reason")} <= {reason}
+        sizes = Counter(gone.values())
+        assert all(row["cluster_size"] == 1 + sizes[gone[int(row["id"], 16)]] for row in rows if row.get("drop_reason"))
+
+
+def test_buckets_grow_with_the_rows() -> None:
+    """None holds more than BUCKET_ROWS, if keys spread evenly; the fingerprint of a small corpus does not move."""
+    assert [buckets_for(n) for n in (0, 1, BUCKET_ROWS, 16 * BUCKET_ROWS)] == [16] * 4
+    assert buckets_for(16 * BUCKET_ROWS + 1) == 17
+    assert buckets_for(14 * 10**9) * BUCKET_ROWS >= 14 * 10**9
 
 
 @settings(max_examples=6, suppress_health_check=[HealthCheck.function_scoped_fixture])

@@ -12,6 +12,7 @@ from corpus.errors import SchemaError
 from corpus.flows import exact_dedup, from_splits, near_dedup, stored, url_dedup
 from corpus.plan import (
     EDGE,
+    LABELLED,
     Attach,
     Components,
     Group,
@@ -55,11 +56,11 @@ class Upper(Lower):
 
 def test_schemas() -> None:
     plan = from_splits([Counting(), Append(word="x")])
-    assert schema_of(plan).names[:2] == ["source", "url"]
+    assert schema_of(plan).names[:3] == ["shard", "source", "url"]
     assert set(schema_of(plan).names) == set(DOCUMENT.names)
     deduped = near_dedup(exact_dedup(url_dedup(PAGES)), MinHash())
-    assert schema_of(deduped) == pa.schema([*DOCUMENT, ("duplicate_of", pa.string())])
-    assert schema_of(Components(Read("e", EDGE))) == EDGE
+    assert schema_of(deduped) == pa.schema([*DOCUMENT, ("duplicate_of", pa.string()), ("cluster_size", pa.int64())])
+    assert schema_of(Components(Read("e", EDGE))) == LABELLED == pa.schema([*EDGE, ("n", pa.int64())])
     counts = Reduce(Map(PAGES, ExactKey()), "key", (("n", "count", "id"), ("who", "first", "id")))
     assert schema_of(counts) == pa.schema([("key", pa.string()), ("n", pa.int64()), ("who", pa.string())])
 
@@ -67,7 +68,10 @@ def test_schemas() -> None:
 @pytest.mark.parametrize(
     ("plan", "message"),
     [
-        (Map(Read("x", SPLIT), Append(word="x")), 'stage "append" reads column "text"; columns here: source, url'),
+        (
+            Map(Read("x", SPLIT), Append(word="x")),
+            'stage "append" reads column "text"; columns here: shard, source, url',
+        ),
         (Reduce(PAGES, "key", ()), 'Reduce needs column "key"'),
         (Reduce(PAGES, "url", (("n", "sum", "n_bytes"),)), 'Reduce needs column "n_bytes"'),
         (Reduce(PAGES, "url", (("n", "sum", "text"),)), 'Reduce sums column "text" to "n", but it is string'),

@@ -17,6 +17,7 @@ from tiny_stages import cut, documents
 from corpus.errors import DataError, LeaseError, MillstreamError
 from corpus.lease import Lease
 from corpus.manifest import summed
+from corpus.measures import added_up
 from corpus.schema import DOCUMENT, mark
 from corpus.shards import ShardWriter, counted
 from corpus.storage import TEMPORARY, Folder
@@ -50,14 +51,13 @@ def folder(request: pytest.FixtureRequest, tmp_path: Path) -> Folder:
 def test_kept_and_rejects_apart(folder: Folder, tmp_path: Path) -> None:
     texts = ["good 1", *(f"bad {n}" for n in range(9)), "worse", "good 2"]
     shards = writer(folder)
-    assert shards.done(3) is None
+    assert shards.committed() == set()
     shards.write(3, [judged(texts)], DOCUMENT)
-    record = shards.done(3)
-    assert record is not None
-    info, tally = record
-    assert {(t.drop_reason, t.documents) for t in tally} == {(None, 2), ("too_short", 9), ("bad_word", 1)}
+    assert shards.committed() == {3}
+    (record,) = shards.records([3])
+    assert {(t.drop_reason, t.documents) for t in record.tally} == {(None, 2), ("too_short", 9), ("bad_word", 1)}
     tables = {}
-    for role, file in info.files.items():
+    for role, file in record.info.files.items():
         (tmp_path / role).write_bytes(folder.read(file.file))
         tables[role] = pq.read_table(tmp_path / role)
         assert file.sha256[:12] in file.file
@@ -85,21 +85,44 @@ def test_batch_cuts_change_nothing(
         shards = writer(folder, reject_samples=2)
         shards.write(0, pieces, DOCUMENT)
         outcomes.append(files(folder))
-        record = shards.done(0)
-        assert record is not None
-        info, tally = record
-        assert sum(t.documents for t in tally) == sum(file.rows or 0 for file in info.files.values()) == len(texts)
+        (record,) = shards.records([0])
+        n_rows = sum(file.rows or 0 for file in record.info.files.values())
+        assert sum(t.documents for t in record.tally) == n_rows == len(texts)
+        assert added_up([record.measures])["documents"] == record.info.files["data"].rows
     assert outcomes[0] == outcomes[1] == outcomes[2]
     assert len(outcomes[0]) == 3
 
 
 def test_equal_work_twice_is_no_matter_and_unequal_work_is_found(folder: Folder) -> None:
     writer(folder).write(0, [judged(["a", "b"])], DOCUMENT)
-    before = writer(folder).done(0)
+    before = list(writer(folder).records([0]))
     writer(folder).write(0, [judged(["a"]), documents(["b"], first=1)], DOCUMENT)
     with pytest.raises(DataError, match="the same work gave other rows than before"):
         writer(folder).write(0, [judged(["a", "c"])], DOCUMENT)
-    assert writer(folder).done(0) == before
+    assert list(writer(folder).records([0])) == before
+
+
+def test_records_come_in_the_order_asked_for(folder: Folder) -> None:
+    shards = writer(folder)
+    for shard in (7, 0, 100_000):
+        shards.write(shard, [documents(["text"] * (shard % 5), shard=shard)], DOCUMENT)
+    assert shards.committed() == {0, 7, 100_000}
+    assert [(r.info.shard, sum(t.documents for t in r.tally)) for r in shards.records([100_000, 7, 0])] == [
+        (100_000, 0),
+        (7, 2),
+        (0, 0),
+    ]
+    with pytest.raises(DataError, match=r"00001.json is missing"):
+        list(shards.records([0, 1]))
+
+
+def test_what_is_being_written_is_not_committed(tmp_path: Path) -> None:
+    """Neither a record half-written by one that was killed nor one of another build counts."""
+    shards = writer(Folder(str(tmp_path)))
+    shards.write(1, [judged(["a"])], DOCUMENT)
+    shards.commits.write(f"{TEMPORARY}2.json", b"{")
+    (shards.folder / "commits" / ("0" * 16)).write("00003.json", b"{}")
+    assert shards.committed() == {1}
 
 
 def test_an_older_holder_commits_nothing(folder: Folder) -> None:
@@ -107,16 +130,16 @@ def test_an_older_holder_commits_nothing(folder: Folder) -> None:
     new = writer(folder)
     with pytest.raises(LeaseError):
         old.write(0, [judged(["a"])], DOCUMENT)
-    assert new.done(0) is None
+    assert new.committed() == set()
     new.write(0, [judged(["a"])], DOCUMENT)
-    assert new.done(0) is not None
+    assert new.committed() == {0}
 
 
 def test_too_many_faults(folder: Folder) -> None:
     texts = ["broken", "broken", "good"]
     with pytest.raises(DataError, match=r"pages: shard 0: 2 of 3 records are faults, more than the share 0.5"):
         writer(folder).write(0, [judged(texts)], DOCUMENT)
-    assert writer(folder).done(0) is None
+    assert writer(folder).committed() == set()
     assert (folder / "data").names() == (folder / "rejects").names() == []
     writer(folder, max_fault_share=0.7).write(0, [judged(texts)], DOCUMENT)
     writer(folder).write(1, [judged(["broken", "bad", "bad"])], DOCUMENT)  # judged badly is not broken
@@ -131,7 +154,7 @@ def test_a_stage_that_fails_leaves_nothing(folder: Folder) -> None:
     with pytest.raises(ZeroDivisionError):
         writer(folder).write(0, batches(), DOCUMENT)
     assert (folder / "data").names() == (folder / "rejects").names() == []
-    assert writer(folder).done(0) is None
+    assert writer(folder).committed() == set()
 
 
 def test_a_full_disk_leaves_nothing_that_looks_whole(tmp_path: Path) -> None:
@@ -147,7 +170,7 @@ def test_a_full_disk_leaves_nothing_that_looks_whole(tmp_path: Path) -> None:
             texts = [f"{first} " + os.urandom(1000).hex() for _ in range(2000)]
             with pytest.raises(MillstreamError, match="No space left on device; nothing half-written"):
                 shards.write(0, [judged(texts)], DOCUMENT)
-            assert shards.done(0) is None
+            assert shards.committed() == set()
         left = [name for name in files(shards.folder) if TEMPORARY in name or name.startswith("commits")]
         assert left == []
     finally:
@@ -170,5 +193,5 @@ def test_a_commit_record_is_canonical(tmp_path: Path) -> None:
     folder = Folder(str(tmp_path))
     writer(folder).write(4, [judged(["a"])], DOCUMENT)
     data = (folder / "commits" / ("f" * 16)).read("00004.json")
-    assert set(json.loads(data)) == {"shard", "files", "tally"}
+    assert set(json.loads(data)) == {"shard", "files", "tally", "measures"}
     assert str(tmp_path) not in data.decode()

@@ -7,11 +7,11 @@ import pyarrow as pa
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from tiny_stages import Append, Counting, DropWord, Mishap, Repeat, Wrong, cut, documents
+from tiny_stages import Append, Counting, DropWord, Mishap, Repeat, Wrong, cut, documents, split
 
 from corpus.errors import DataError, SchemaError
 from corpus.schema import DOCUMENT
-from corpus.splits import SPLIT, Split
+from corpus.splits import SPLIT
 from corpus.stage import Stage, fuse, written
 from corpus.stages.keys import ExactKey
 
@@ -125,13 +125,13 @@ def test_what_a_stage_reads_must_be_there() -> None:
 
 def test_columns_keep_their_places() -> None:
     after = written(pa.schema([*SPLIT, ("lang", pa.string())]), Counting())
-    assert after.names[:4] == ["source", "url", "shard", "lang"]
+    assert after.names[:4] == ["shard", "source", "url", "lang"]
     assert set(after.names) == {*DOCUMENT.names, "lang"}
 
 
 def test_a_reader_multiplies_a_split() -> None:
     step, schema = fuse([Counting(batch_rows=2), DropWord(word="word")], SPLIT)
-    batches: Iterator[pa.RecordBatch] = step(Split("web", "u", "f", 0, 5, 7).batch())
+    batches: Iterator[pa.RecordBatch] = step(split(7, (0, 3), (3, 5)).batch())
     table = pa.Table.from_batches(batches, schema=schema)
     assert table.column("row").to_pylist() == [0, 1, 2, 3, 4]
     assert set(table.column("shard").to_pylist()) == {7}

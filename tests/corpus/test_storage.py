@@ -62,6 +62,44 @@ def test_adopt_remove_discard(folder: Folder) -> None:
     assert not (folder / "deep").exists("z")
 
 
+def test_found_is_the_bytes_or_nothing(folder: Folder) -> None:
+    assert folder.found("x") is None
+    (folder / "x" / "deep").write("y", b"")
+    assert folder.found("x") is None, "a folder is no file"
+    for data in (b"", b"1"):
+        folder.write("z", data)
+        assert folder.found("z") == folder.read("z") == data
+    folder.remove("z")
+    assert folder.found("z") is None
+    with folder.local_copy("z") as copy:
+        assert copy is None
+
+
+def test_read_all_is_every_file_in_order(folder: Folder) -> None:
+    """More than are asked for together, in an order that is not theirs, one of them twice."""
+    names = [f"{n:05d}" for n in range(600)]
+    for name in names:
+        folder.write(name, name.encode())
+    asked = [*reversed(names), names[7]]
+    assert list(folder.read_all(asked)) == [name.encode() for name in asked]
+    assert list(folder.read_all([])) == []
+    with pytest.raises(DataError, match="nothing is missing"):
+        list(folder.read_all([*names[:3], "nothing", *names[3:]]))
+
+
+def test_names_are_what_lies_here_and_no_deeper(folder: Folder) -> None:
+    for name in ("b", "a", "c"):
+        folder.write(name, b"")
+        (folder / f"{name}-deep" / "er").write("z", b"")
+    assert folder.names() == ["a", "b", "c"]
+    assert folder.names("directory") == ["a-deep", "b-deep", "c-deep"]
+    (folder / "b-deep").discard()
+    assert folder.names("directory") == ["a-deep", "c-deep"]
+    assert (folder / "nowhere").names() == []
+    folder.discard()
+    assert folder.names() == folder.names("directory") == []
+
+
 def test_what_is_missing_is_said(folder: Folder) -> None:
     with pytest.raises(DataError, match="nothing is missing; run again to make it"):
         folder.read("nothing")

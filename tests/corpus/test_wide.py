@@ -40,6 +40,17 @@ def test_reduce(rows: list[dict[str, Any]], draw: Any, spread: bool) -> None:
     assert found == expected
 
 
+@given(st.lists(st.tuples(st.integers(0, 1), st.sampled_from("ab"), st.integers(0, 2)), max_size=9), st.data())
+def test_rows_that_order_does_not_part(rows: list[tuple[int, str, int]], data: st.DataObject) -> None:
+    """Copies of a document share key, order and id: what is first of them does not depend on who came first."""
+    plan = Reduce(Read("x", KEYED), "key", (("first", "first", "n"),), order=("id",), spread=True)
+    given = [{"id": name, "key": key, "order": 0, "n": n} for key, name, n in rows]
+    found = [
+        reduced(table(order, KEYED), plan, schema_of(plan)) for order in (given, data.draw(st.permutations(given)))
+    ]
+    assert found[0] == found[1]
+
+
 @given(st.lists(st.integers(-(2**63), 2**63 - 1) | st.integers(0, 9)), st.integers(1, 20))
 def test_buckets_of_numbers(keys: list[int], n_buckets: int) -> None:
     buckets = buckets_of(pa.array(keys, pa.int64()), n_buckets).tolist()
@@ -116,12 +127,15 @@ NAMES = st.sampled_from([f"{n:02}" for n in range(12)])
 
 @given(st.lists(st.tuples(NAMES, NAMES), max_size=14), st.randoms(use_true_random=False))
 def test_components(pairs: list[tuple[str, str]], draw: Any) -> None:
-    """Names stand in shard 0 below "06" and in shard 1 from there on; edges come in any order."""
+    """Names stand in shard 0 below "06" and in shard 1 from there on; edges come in any order. A name that only others
+    point at is no document, and is not counted."""
     edges = [{"id": a, "shard": int(a) // 6, "row": int(a) % 6, "first": b} for a, b in pairs]
     draw.shuffle(edges)
     found = component_labels(table(edges, EDGE)).to_pylist()
     smallest = clusters(pairs)
-    expected = [(a, int(a) // 6, int(a) % 6, smallest[a]) for a in sorted({a for a, _ in pairs})]
+    documents = sorted({a for a, _ in pairs})
+    sizes = Counter(smallest[a] for a in documents)
+    expected = [(a, int(a) // 6, int(a) % 6, smallest[a], sizes[smallest[a]]) for a in documents]
     assert [tuple(row.values()) for row in found] == expected
 
 
@@ -130,23 +144,38 @@ VERDICT = pa.schema(
 )
 
 
+HOMES = st.tuples(st.sampled_from([0, 3, 4, 2**22]), st.integers(0, 3) | st.just(2**39))
+WORDS = st.none() | st.sampled_from("xy")
+
+
 @given(
-    st.lists(st.integers(0, 9), unique=True, max_size=8).map(sorted),
-    st.lists(
-        st.tuples(st.integers(0, 9), st.none() | st.sampled_from("xy"), st.none() | st.integers(0, 3)), max_size=8
-    ),
+    st.lists(HOMES, unique=True, max_size=8),
+    st.lists(st.tuples(HOMES, WORDS, st.none() | st.integers(0, 3)), max_size=10),
+    st.randoms(use_true_random=False),
 )
-def test_attach(rows: list[int], verdicts: list[tuple[int, str | None, int | None]]) -> None:
+def test_attach(
+    homes: list[tuple[int, int]], verdicts: list[tuple[tuple[int, int], str | None, int | None]], draw: Any
+) -> None:
+    """Documents of several home shards, in any order; of several verdicts on one of them the first in the order of the
+    columns counts (a null comes last), in whatever order they come."""
     columns = pa.schema([*DOCUMENT, ("n", pa.int8())])
-    documents = [{"id": str(row), "shard": 3, "row": row, "n": 7} for row in rows]
+    documents = [{"id": f"{shard}:{row}", "shard": shard, "row": row, "n": 7} for shard, row in homes]
     batch = pa.RecordBatch.from_pylist(documents, schema=columns)
-    said = [{"shard": 3, "row": row, "drop_reason": why, "duplicate_of": why, "n": n} for row, why, n in verdicts]
+    shuffled = list(verdicts)
+    draw.shuffle(shuffled)
+    said = [
+        {"shard": home[0], "row": home[1], "drop_reason": why, "duplicate_of": why, "n": n} for home, why, n in shuffled
+    ]
     schema = pa.schema([*columns, ("duplicate_of", pa.string())])
     found = attached(batch, table(said, VERDICT), schema)
     assert found.schema == schema
-    first = {row: (why, n) for row, why, n in reversed(verdicts)}
+    first = {
+        home: (why, n)
+        for home, why, n in sorted(verdicts, key=lambda v: (v[0], v[1] or "z", 9 if v[2] is None else v[2]))[::-1]
+    }
     expected = []
-    for row in rows:
-        why, n = first.get(row, (None, None))
-        expected.append((row, why, why, 7 if n is None else n))
-    assert [(r["row"], r["drop_reason"], r["duplicate_of"], r["n"]) for r in found.to_pylist()] == expected
+    for home in homes:
+        why, n = first.get(home, (None, None))
+        expected.append((*home, why, why, 7 if n is None else n))
+    names = ("shard", "row", "drop_reason", "duplicate_of", "n")
+    assert [tuple(row[name] for name in names) for row in found.to_pylist()] == expected

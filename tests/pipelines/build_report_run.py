@@ -9,12 +9,13 @@ import pyarrow as pa
 
 from corpus.canonical import canonical_json
 from corpus.lease import Lease
-from corpus.manifest import MANIFEST, Manifest, summed
+from corpus.manifest import MANIFEST, Manifest
+from corpus.measures import added_up
 from corpus.schema import DOCUMENT, document_id, joined
 from corpus.shards import ShardWriter
+from corpus.stages.duplicates import VERDICT
 from corpus.storage import Folder
 from pipelines.artifact import Place
-from pipelines.measures import corpus_measures
 
 EXTRACTED, PAGES, DEDUPED = "corpus/extracted", "corpus/pages", "corpus/deduped"
 HELDOUT, MIXTURE = "corpus/heldout", "corpus/mixture"
@@ -23,7 +24,8 @@ ALL = (*LINE, HELDOUT, MIXTURE, "vocab/main", "tokens/main", "checkpoint/main")
 
 SCHEMA = joined(
     DOCUMENT,
-    pa.schema([("lang", pa.string()), ("n_words", pa.int64()), ("duplicate_of", pa.string()), ("copy", pa.int32())]),
+    VERDICT,
+    pa.schema([("lang", pa.string()), ("n_words", pa.int64()), ("copy", pa.int32())]),
 )
 Row = dict[str, Any]
 
@@ -65,9 +67,7 @@ def put_corpus(
     folder = place.folder(name)
     writer = ShardWriter(folder, hashlib.sha256(name.encode()).hexdigest(), Lease.take(folder / "run"), 3, 1.0)
     writer.write(0, [pa.RecordBatch.from_pylist(list(rows), SCHEMA)], SCHEMA)
-    record = writer.done(0)
-    assert record is not None
-    info, tally = record
+    (record,) = writer.records([0])
     manifest = Manifest(
         name=name,
         version=place.version,
@@ -76,9 +76,9 @@ def put_corpus(
         recipe=recipe or {},
         inputs={},
         plan=plan(*stages),
-        tally=summed(tally),
-        shards=(info,),
-        measures=corpus_measures(folder, [info]),
+        tally=record.tally,
+        shards=(record.info,),
+        measures=added_up([record.measures]),
     )
     put(place, manifest)
     return manifest
@@ -115,7 +115,10 @@ def build(root: Path, hostile: str = "", artifacts: Sequence[str] = ALL) -> Plac
     judged = [dropped(row, "c4", "too_few_sentences") for row in pages[20:25]]
     foreign = [dropped(row, "language_filter", hostile or "other_language") for row in pages[25:30]]
     kept = [row | {"text": row["text"][:-10]} for row in pages[:20]]
-    same = [dropped(row, "exact_dedup", "exact_duplicate", duplicate_of=kept[1]["id"]) for row in kept[16:20]]
+    same = [
+        dropped(row, "exact_dedup", "exact_duplicate", duplicate_of=kept[1]["id"], cluster_size=5)
+        for row in kept[16:20]
+    ]
     held = [dropped(row, "holdout", "held_out") for row in kept[14:16]]
     rest = [dropped(row, "holdout", "not_held_out") for row in kept[:14]]
     copies = [row | {"copy": copy} for row in kept[:14] for copy in range(2)]

@@ -58,6 +58,14 @@ def test_mistakes(
     assert list(tmp_path.iterdir()) == [], "a mistake leaves nothing behind"
 
 
+def test_the_local_engine_has_no_settings(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Said when the engine is opened, which is after the inputs were looked at."""
+    monkeypatch.chdir(tmp_path)
+    said = millstream("run", "demo", "--engine-set", "master=x", "--engine-set", "more=y")
+    one_line(said, 2, "--engine-set master=x", "the local engine has no settings", "--workers")
+    assert {path.name for path in tmp_path.rglob("*") if path.is_file()} <= {"digests.json"}
+
+
 UNKNOWN = [("show", "pages"), ("verify", "corpus/page"), ("show", "../pages")]
 
 

@@ -126,9 +126,9 @@ def test_a_training_overtaken_stops_at_its_next_step(
 def test_the_vocabulary_reads_texts_alone(finished: Finished, root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     columns: list[Any] = []
 
-    def noted(path: str, wanted: Any = None) -> Iterator[Any]:
+    def noted(path: str, wanted: Any = None, size: int | None = None) -> Iterator[Any]:
         columns.append(wanted)
-        return read_batches(path, wanted)
+        return read_batches(path, wanted, size)
 
     monkeypatch.setattr(vocab_step, "read_batches", noted)
     assert run(finished, root, SMALLER).code == 0

@@ -11,15 +11,8 @@ from pathlib import Path
 
 import pytest
 import s3fs
+from slow_store import aws_environment, moto
 
-MOTO = """
-import sys
-from moto.server import ThreadedMotoServer
-server = ThreadedMotoServer(ip_address="127.0.0.1", port=0, verbose=False)
-server.start()
-print(server.get_host_and_port()[1], flush=True)
-sys.stdin.read()
-"""
 RECIPE = """
 name: on_s3
 seed: 3
@@ -31,6 +24,7 @@ corpus:
   dedup: [{{method: url}}, {{method: exact}}, {{method: minhash}}]
   holdout: {{share: 0.1}}
   split_bytes: 400_000
+  shard_bytes: 100_000
 mix: {{weights: {{web: 1.0}}, budget: {{bytes: 300_000}}, max_epochs: 4}}
 """
 
@@ -38,23 +32,13 @@ mix: {{weights: {{web: 1.0}}, budget: {{bytes: 300_000}}, max_epochs: 4}}
 @pytest.fixture
 def store(sample: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[s3fs.S3FileSystem]:
     """A bucket `corpora` with the sample in it, on a server of our own."""
-    with subprocess.Popen(
-        [sys.executable, "-c", MOTO], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
-    ) as server:
-        assert server.stdout is not None
-        port = int(server.stdout.readline())
+    with moto() as port:
         yield from bucket(port, sample, monkeypatch)
-        server.kill()
 
 
 def bucket(port: int, sample: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[s3fs.S3FileSystem]:
     """A file system on the server, with the sample in its bucket."""
-    for name, value in {
-        "AWS_ENDPOINT_URL": f"http://127.0.0.1:{port}",
-        "AWS_ACCESS_KEY_ID": "test",
-        "AWS_SECRET_ACCESS_KEY": "test",
-        "AWS_DEFAULT_REGION": "us-east-1",
-    }.items():
+    for name, value in aws_environment(port).items():
         monkeypatch.setenv(name, value)
     fs = s3fs.S3FileSystem(skip_instance_cache=True, use_listings_cache=False)
     fs.mkdir("corpora")

@@ -129,9 +129,10 @@ def test_shipped_recipes_load():
 
 
 def test_demo_is_the_contract_with_more_shards(written):
-    theirs, ours = load(written(CONTRACT)), load("demo", ["corpus.split_bytes=67108864"])
-    assert theirs.identity() == ours.identity()
-    assert load("demo").corpus.split_bytes == 524_288
+    sizes = ["corpus.split_bytes=67108864", "corpus.shard_bytes=33554432"]
+    assert load(written(CONTRACT)).identity() == load("demo", sizes).identity()
+    demo = load("demo").corpus
+    assert (demo.split_bytes, demo.shard_bytes) == (524_288, 393_216)
 
 
 @pytest.mark.parametrize("name", ["c4_en", "unfiltered_en"])
@@ -165,7 +166,14 @@ def test_identity_says_what_and_not_where_or_how_it_is_called():
 
 @pytest.mark.parametrize(
     "override",
-    ["seed=18", "corpus.split_bytes=1000", "corpus.rules.0.min_words=5", "corpus.dedup.2.rows=9", "mix.max_epochs=7"],
+    [
+        "seed=18",
+        "corpus.split_bytes=1000",
+        "corpus.shard_bytes=1000",
+        "corpus.rules.0.min_words=5",
+        "corpus.dedup.2.rows=9",
+        "mix.max_epochs=7",
+    ],
 )
 def test_identity_sees_every_choice(override):
     assert load("demo", [override]).identity() != load("demo").identity()

@@ -7,22 +7,26 @@ import shutil
 import uuid
 from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
+import pyarrow.parquet as pq
 import pytest
-from test_local_engine import archive
+from small_run import archive
 
 from corpus.errors import ConfigError, DataError, DriftError, LeaseError
 from corpus.lease import Lease
 from corpus.manifest import MANIFEST, FileInfo, Manifest, ShardInfo
+from corpus.splits import gather
 from corpus.storage import TEMPORARY, Folder
 from pipelines.artifact import Built, Place, Workshop
 from pipelines.corpus_steps import corpus_steps
-from pipelines.engines.local import LocalEngine
+from pipelines.engines.engine import Usage
+from pipelines.engines.phased import PhasedEngine
 from pipelines.engines.pool import Pool
 from pipelines.recipe import load
-from pipelines.runner import Runner, Usage, chosen, leftovers, statuses, tidy
+from pipelines.runner import Runner, chosen, leftovers, statuses, tidy
 
 RECIPE = """
 name: small
@@ -35,7 +39,8 @@ corpus:
   rules: []
   dedup: [{method: exact}]
   holdout: {share: 0.3}
-  split_bytes: 4096
+  split_bytes: 1200
+  shard_bytes: 12_000
 """
 WORDS = [f"page {n % 17} of a small web, with some words in it, {'and more, ' * (n % 17 * 7)}" for n in range(40)]
 NAMES = ["corpus/extracted", "corpus/pages", "corpus/deduped", "corpus/heldout"]
@@ -68,7 +73,7 @@ class Bench:
         return list(corpus_steps(load(str(path), sets), limit, Folder(self.root)))
 
     def runner(self, version: str = "dev") -> Runner:
-        engine = LocalEngine(self.pool, self.folder / "scratch")
+        engine = PhasedEngine(self.pool, self.folder / "scratch")
         place = Place(Folder(self.root), version)
         return Runner(place, engine, "local", 1, lambda *_: None, lambda: Usage(0.0, 0), self.told.append)
 
@@ -124,11 +129,62 @@ def test_a_change_rebuilds_what_follows_and_nothing_else(bench: Bench) -> None:
         (("corpus.holdout.share=0.5",), NAMES[3:]),
         (("corpus.dedup=[]",), NAMES[2:]),
         (("corpus.rules=[{rule: c4}]",), NAMES[1:]),
+        (("corpus.shard_bytes=1",), NAMES[1:]),  # archives are read once, however their pages are put together
     ):
         bench.run(*sets)
         assert bench.rebuilt() == expected
         assert bench.run() == first  # and back again, byte for byte
         assert bench.rebuilt() == expected
+
+
+def stored_rows(bench: Bench, name: str, role: str) -> list[dict[str, Any]]:
+    files = [shard.files[role].file for shard in bench.manifest(name).shards]
+    return [row for file in files for row in pq.read_table(Path(bench.root, name, "dev", file)).to_pylist()]
+
+
+def test_shards_are_put_together_as_large_as_was_asked(bench: Bench) -> None:
+    """The same documents in the same order, each with the home that it got in being read, in fewer files."""
+    sets = ("corpus.reject_samples=99", "corpus.shard_bytes={}")
+    outcomes = []
+    for shard_bytes in (1, 12_000, 10**9):
+        bench.run(*(word.format(shard_bytes) for word in sets))
+        outcomes.append([stored_rows(bench, name, role) for name in NAMES for role in ("data", "rejects")])
+        for before, after in pairwise(NAMES):
+            sizes = [shard.files["data"].size for shard in bench.manifest(before).shards]
+            wanted = len(list(gather(sizes, int, shard_bytes)))
+            assert [shard.shard for shard in bench.manifest(after).shards] == list(range(wanted))
+        counts = [len(bench.manifest(name).shards) for name in NAMES]
+        assert counts[1] == {1: counts[0], 12_000: counts[0] // 2, 10**9: 1}[shard_bytes]
+    assert outcomes[0] == outcomes[1] == outcomes[2]
+    homes = [(row["shard"], row["row"]) for row in stored_rows(bench, "corpus/deduped", "data")]
+    assert homes == sorted(homes)
+    assert len({shard for shard, _ in homes}) > 1
+
+
+def test_measures_do_not_depend_on_the_shards(bench: Bench) -> None:
+    found = []
+    for shard_bytes in (1, 12_000, 10**9):
+        bench.run(f"corpus.shard_bytes={shard_bytes}")
+        found.append([bench.manifest(name).measures for name in NAMES])
+    assert found[0] == found[1] == found[2]
+    clusters = found[0][2]["clusters"]["exact_dedup"]
+    assert (clusters["clusters"], clusters["sizes"]) == (17, {"2": 11, "3": 6})
+
+
+@pytest.mark.parametrize("lost", [{1}, {0, 2}, {0, 1, 2, 3}])
+def test_some_shards_were_committed_before_a_crash(bench: Bench, lost: set[int]) -> None:
+    first = bench.run()
+    times = {name: Path(bench.root, name).stat().st_mtime_ns for name in first}
+    for name in NAMES[1:]:
+        folder = Path(bench.root, name, "dev")
+        (folder / "manifest.json").unlink()
+        for shard in lost:
+            for path in folder.rglob(f"{shard:05d}*"):
+                path.unlink()
+    assert bench.run() == first
+    assert bench.rebuilt() == NAMES[1:]
+    again = {name for name in first if Path(bench.root, name).stat().st_mtime_ns != times[name]}
+    assert {int(Path(name).name[:5]) for name in again if Path(name).name[:5].isdigit()} == lost
 
 
 def test_what_a_recipe_does_not_decide_is_not_rebuilt(bench: Bench) -> None:
@@ -219,7 +275,7 @@ def test_sweeping_on_a_store_without_a_disk() -> None:
     for part, name in (("data", "00000-a.parquet"), ("data", "00000-b.parquet"), ("commits/" + "f" * 16, "00000.json")):
         (folder / part).write(name, b"x")
     (folder / "commits" / ("0" * 16)).write("00000.json", b"x")
-    tidy(folder, manifest, Lease.take(folder / "run"))
+    tidy(leftovers(folder, manifest), Lease.take(folder / "run"))
     assert leftovers(folder, manifest) == []
     assert (folder / "data").names() == ["00000-a.parquet"]
     assert (folder / "commits").names("directory") == ["f" * 16]

@@ -9,7 +9,7 @@ import pytest
 
 from corpus.archive.members import boundary
 from corpus.schema import HOME, MARKS, document_id
-from corpus.splits import SPLIT, Split, cut, find_files
+from corpus.splits import SPLIT, Part, Split, cut, find_files
 from corpus.stage import Stage
 from corpus.stages.warc import WarcReader
 
@@ -43,9 +43,12 @@ def archive(tmp_path: Path) -> Path:
     return path
 
 
-def whole(path: Path, **changes: object) -> Split:
-    plain = {"source": "web", "url": str(path), "file": "a.warc.gz", "start": 0, "end": path.stat().st_size, "shard": 7}
-    return Split(**(plain | changes))  # type: ignore[arg-type]
+def part(path: Path, url: str | None = None, file: str = "a.warc.gz") -> Part:
+    return Part("web", url or str(path), file, path.stat().st_size, 0, path.stat().st_size)
+
+
+def whole(path: Path, url: str | None = None, max_rows: int | None = None) -> Split:
+    return Split(7, (part(path, url),), max_rows)
 
 
 def test_every_record_is_a_row(archive: Path) -> None:
@@ -85,6 +88,50 @@ def test_splits_give_the_rows_of_the_whole(tmp_path: Path) -> None:
     keys = ("id", "origin", "payload", "drop_reason")
     together = [[row[key] for key in keys] for row in rows(WarcReader(), *splits)]
     assert together == [[row[key] for key in keys] for row in rows(WarcReader(), whole(path))]
+
+
+@pytest.fixture
+def archives(archive: Path) -> list[Path]:
+    """Three of them: one with a broken record, one of nothing but garbage, one of pages."""
+    garbage, pages = archive.with_name("b.warc.gz"), archive.with_name("c.warc.gz")
+    garbage.write_bytes(b"garbage")
+    pages.write_bytes(b"".join(gzip.compress(response(number)) for number in range(10, 14)))
+    return [archive, garbage, pages]
+
+
+def test_archives_of_one_shard_are_read_as_each_alone(archives: list[Path]) -> None:
+    """Ids and origins know nothing of the shard; its rows are numbered through."""
+    parts = tuple(part(path, file=path.name) for path in archives)
+    together = rows(WarcReader(batch_rows=4), Split(3, parts))
+    assert [(row["shard"], row["row"]) for row in together] == [(3, n) for n in range(5 + 1 + 4)]
+    apart = rows(WarcReader(), *(Split(n, (one,)) for n, one in enumerate(parts)))
+    unlike = {"shard": None, "row": None}
+    assert [row | unlike for row in together] == [row | unlike for row in apart]
+    assert [str(row["origin"]).partition(":")[0] for row in together] == (
+        ["a.warc.gz"] * 5 + ["b.warc.gz"] + ["c.warc.gz"] * 4
+    )
+
+
+@pytest.mark.parametrize("max_rows", [0, 3, 5, 6, 8, 99])
+def test_max_rows_is_of_the_whole_shard(archives: list[Path], max_rows: int) -> None:
+    parts = tuple(part(path, file=path.name) for path in archives)
+    assert rows(WarcReader(), Split(3, parts, max_rows)) == rows(WarcReader(), Split(3, parts))[:max_rows]
+
+
+def test_after_the_last_row_no_archive_is_opened(archive: Path) -> None:
+    parts = (part(archive), part(archive, url=f"{archive}.that.is.not.there"))
+    assert len(rows(WarcReader(), Split(0, parts, 5))) == 5
+    with pytest.raises(FileNotFoundError):
+        rows(WarcReader(), Split(0, parts, 6))
+
+
+def test_shards_in_one_batch_are_numbered_apart(archives: list[Path]) -> None:
+    splits = [Split(n, (part(path), part(path))) for n, path in enumerate(archives)]
+    batch = pa.concat_batches([split.batch() for split in splits])
+    found = [row for batch in WarcReader().open()(batch) for row in batch.to_pylist()]
+    assert [(row["shard"], row["row"]) for row in found] == [
+        (n, row) for n, n_rows in enumerate((10, 2, 8)) for row in range(n_rows)
+    ]
 
 
 def test_max_rows(archive: Path) -> None:
