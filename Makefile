@@ -9,6 +9,7 @@ PIP_ARGS ?=
 VENV := .venv
 BIN := $(VENV)/bin
 INSTALLED := $(VENV)/.installed
+INSTALLED_35 := $(VENV)-spark35/.installed
 
 .PHONY: venv demo test test-all lint bench clean
 
@@ -18,8 +19,16 @@ $(INSTALLED): pyproject.toml constraints.txt
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
 		{ echo "millstream needs Python 3.11 or newer; name one with: make PYTHON=python3.12 $(MAKECMDGOALS)"; exit 2; }
 	$(PYTHON) -m venv $(VENV)
-	$(BIN)/pip install --quiet --disable-pip-version-check $(PIP_ARGS) -c constraints.txt -e '.[train,dev]'
+	$(BIN)/pip install --quiet --disable-pip-version-check $(PIP_ARGS) -c constraints.txt -e '.[train,spark,ray,dev]'
 	@touch $(INSTALLED)
+
+# Spark 3.5 is what many clusters run; its tests get an environment of their own, without torch
+$(INSTALLED_35): pyproject.toml constraints.txt
+	$(PYTHON) -m venv $(VENV)-spark35
+	grep -v -E '^(pyspark|py4j)==' constraints.txt > $(VENV)-spark35/constraints.txt
+	$(VENV)-spark35/bin/pip install --quiet --disable-pip-version-check $(PIP_ARGS) -c $(VENV)-spark35/constraints.txt \
+		-e '.[spark,s3]' 'pyspark==3.5.*'
+	@touch $(INSTALLED_35)
 
 demo: venv
 	$(BIN)/millstream run demo
@@ -30,10 +39,10 @@ lint: venv
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 
-test: lint
+test: lint $(INSTALLED_35)
 	$(BIN)/python -m pytest -m "not slow"
 
-test-all: lint
+test-all: lint $(INSTALLED_35)
 	$(BIN)/python -m pytest
 
 .venv-datatrove: constraints.txt
@@ -46,4 +55,4 @@ bench: venv .venv-datatrove
 	$(BIN)/python benchmarks/corpus_vs_datatrove.py
 
 clean:
-	rm -rf $(VENV) .venv-datatrove runs .mypy_cache .ruff_cache .pytest_cache .hypothesis
+	rm -rf $(VENV) $(VENV)-spark35 .venv-datatrove runs .mypy_cache .ruff_cache .pytest_cache .hypothesis
