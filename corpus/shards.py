@@ -85,7 +85,8 @@ class ShardWriter:
             self._check_faults(shard, tally, rejects)
             for batch in rejects.table().to_batches():
                 dropped.groups.write(batch)
-            with ThreadPoolExecutor(3) as threads:  # each waits for the store or the disk
+            # each waits for the store; a local disk is quicker than a thread's start
+            with ThreadPoolExecutor(3 if self.folder.local is None else 1) as threads:
                 checked = threads.submit(self.lease.check)
                 files = dict(threads.map(lambda file: (file.role, file.adopted(shard)), (data, dropped)))
                 checked.result()

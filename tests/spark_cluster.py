@@ -57,8 +57,8 @@ class Daemon:
         found = {}
         for process in Path("/proc").iterdir():
             try:
-                session = int((process / "stat").read_text().rpartition(")")[2].split()[3])
-                if session == self.pid:
+                state, _, _, session = (process / "stat").read_text().rpartition(")")[2].split()[:4]
+                if int(session) == self.pid and state != "Z":
                     found[int(process.name)] = (process / "cmdline").read_text().replace("\0", " ")
             except (OSError, ValueError, IndexError):  # no process, or one that has just ended
                 continue
