@@ -138,11 +138,15 @@ class Folder:
         """The names of the files (or folders) in it, sorted: for tidying up and checking, never for reading data."""
         fs, path = fsspec.core.url_to_fs(self.url)
         fs.invalidate_cache(path)  # other processes write here too
+        # `find` asks for this folder alone; where there is none s3fs' `ls` goes on to list the folder above
+        listed = fs.find if kind == "file" and self.local is None else fs.ls
         try:
-            found = patiently(self.url, lambda: fs.ls(path, detail=True))
+            found = patiently(self.url, lambda: listed(path, detail=True))
         except FileNotFoundError:
             return []
-        return sorted(Path(info["name"]).name for info in found if info["type"] == kind)
+        infos = found.values() if isinstance(found, dict) else found
+        here = [Path(info["name"]) for info in infos if info["type"] == kind]
+        return sorted(place.name for place in here if place.parent == Path(path))
 
     def remove(self, name: str) -> None:
         """Takes the file away if it is there."""

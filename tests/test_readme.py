@@ -5,13 +5,23 @@ import shlex
 from pathlib import Path
 
 import pytest
+from engine_runs import require
 from small_run import Finished, millstream
 
+from pipelines.engines.datatrove.settings import DatatroveSettings
+from pipelines.engines.spark.settings import SparkSettings
 from pipelines.recipe import load, shipped
 
 ROOT = Path(__file__).parents[1]
 README = (ROOT / "README.md").read_text()
-PAGES = ("README.md", "ARCHITECTURE.md", "CONTRIBUTING.md", "docs/broken-archives.md", "samples/README.md")
+PAGES = (
+    "README.md",
+    "ARCHITECTURE.md",
+    "CONTRIBUTING.md",
+    "docs/broken-archives.md",
+    "docs/scale.md",
+    "samples/README.md",
+)
 BLOCKS = re.findall(r"^    (?:\.venv/bin/)?(millstream .*)$", README, re.MULTILINE)
 COMMANDS = sorted({line.split("#")[0].strip() for line in BLOCKS})
 
@@ -25,6 +35,7 @@ def test_a_command_line_of_the_readme(
     line: str, finished: Finished, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Run as it stands, beside a small recipe under the name that the README uses and the run that was made from it."""
+    require("spark" if "--engine spark" in line else "local")
     monkeypatch.chdir(tmp_path)
     (tmp_path / "runs").mkdir()
     (tmp_path / "runs" / "small").symlink_to(finished.root)
@@ -36,6 +47,17 @@ def test_a_command_line_of_the_readme(
     said = millstream(*words)
     assert (said.code, said.err) == (0, "")
     assert said.out
+
+
+def test_settings_of_engines_that_the_readme_shows_are_known() -> None:
+    """Those of clusters, which cannot be run here as they stand."""
+    lines = "".join(re.findall(r"```bash\n(.*?)```", README, re.DOTALL)).replace("\\\n", " ").splitlines()
+    known = {"spark": SparkSettings.of, "datatrove": DatatroveSettings.parsed}
+    shown = [(re.findall(r"--engine (\w+)", line), re.findall(r"--engine-set (\S+)", line)) for line in lines]
+    for engines, settings in shown:
+        for engine in engines:
+            known[engine](settings)
+    assert sum(bool(settings) for _, settings in shown) == 4
 
 
 def test_the_yaml_of_the_readme_loads(tmp_path: Path) -> None:
@@ -52,7 +74,7 @@ def test_links_lead_somewhere(page: str) -> None:
     assert [link for link in files if not (ROOT / page).parent.joinpath(link).exists()] == []
 
 
-@pytest.mark.parametrize("page", ["README.md", "ARCHITECTURE.md", "CONTRIBUTING.md"])
+@pytest.mark.parametrize("page", MAIN_PAGES)
 def test_files_that_are_named_exist(page: str) -> None:
     """`pipelines/steps.py` is a file; `engines/pool.py`, in a sentence on pipelines, is one there."""
     names = re.findall(r"`([\w/]+/\w+\.(?:py|yaml|md|toml))`", (ROOT / page).read_text())
