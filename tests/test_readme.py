@@ -14,14 +14,8 @@ from pipelines.recipe import load, shipped
 
 ROOT = Path(__file__).parents[1]
 README = (ROOT / "README.md").read_text()
-PAGES = (
-    "README.md",
-    "ARCHITECTURE.md",
-    "CONTRIBUTING.md",
-    "docs/broken-archives.md",
-    "docs/scale.md",
-    "samples/README.md",
-)
+MAIN_PAGES = ("README.md", "ARCHITECTURE.md", "CONTRIBUTING.md")
+PAGES = (*MAIN_PAGES, "docs/broken-archives.md", "docs/scale.md", "samples/README.md")
 BLOCKS = re.findall(r"^    (?:\.venv/bin/)?(millstream .*)$", README, re.MULTILINE)
 COMMANDS = sorted({line.split("#")[0].strip() for line in BLOCKS})
 
