@@ -1,7 +1,7 @@
 """What the report and `show` say of a corpus: counted while a shard is written, added up from the shards' records.
 
-A shard's measures are small whatever its size, and adding them up gives the same in any order; the driver of a build of
-100,000 shards needs no other look at the documents.
+A shard's measures are small whatever its size; the driver of a build of 100,000 shards needs no other look at the
+documents. They are added up in the order of the shards.
 """
 
 from collections import Counter
@@ -19,6 +19,8 @@ TOP_DOMAINS = 30
 CLUSTER_EXAMPLES = 10
 SHARD_DOMAINS = 256
 """Of each shard so many domains are counted, the most frequent ones; what a corpus's table says is at least so."""
+HELD_DOMAINS = 2**17
+"""Of all shards so many are held while they are added up: 20 MB, and far more than have a chance of the table."""
 SKETCH = 1024
 """Distinct domains are counted exactly up to here, beyond within about 3 % (1 / sqrt(SKETCH)): the k smallest hashes
 (Bar-Yossef et al. 2002, "Counting distinct elements in a data stream")."""
@@ -92,6 +94,8 @@ def added_up(shards: Iterable[Mapping[str, Any]]) -> dict[str, Any]:
     for shard in shards:
         languages.update(shard["languages"])
         domains.update(shard["domains"])
+        if len(domains) > 2 * HELD_DOMAINS:
+            domains = Counter(dict(_most(domains, HELD_DOMAINS)))
         lengths.update({int(bits): n for bits, n in shard["lengths_log2"].items()})
         hashes.update(shard["domain_hashes"])
         if len(hashes) > 32 * SKETCH:

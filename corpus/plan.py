@@ -7,8 +7,8 @@
     Components(edges)               the smallest id of each row's component
     Attach(source, verdicts)        columns that come home to the documents by (shard, row)
 
-Plans are data: they can be printed, compared and checked without running. Limits: Group holds every row of a bucket in
-memory, Components every edge (about 40 bytes each) on the engine's driver.
+Plans are data: they can be printed, compared and checked without running. Limits: Group gives its stage whole keys in
+memory; what else is held in memory is the engine's affair.
 """
 
 import hashlib

@@ -148,14 +148,16 @@ class Folder:
         here = [Path(info["name"]) for info in infos if info["type"] == kind]
         return sorted(place.name for place in here if place.parent == Path(path))
 
-    def remove(self, name: str) -> None:
-        """Takes the file away if it is there."""
+    def remove(self, *names: str) -> None:
+        """Takes files away if they are there, on an object store by few requests."""
         if self.local is not None:
-            (self.local / name).unlink(missing_ok=True)
+            for name in names:
+                (self.local / name).unlink(missing_ok=True)
             return
-        fs, path = fsspec.core.url_to_fs(self.path(name))
+        fs, _ = fsspec.core.url_to_fs(self.url)
+        places = [fsspec.core.url_to_fs(self.path(name))[1] for name in names]
         with suppress(FileNotFoundError):
-            patiently(self.path(name), lambda: fs.rm_file(path))
+            patiently(self.url, lambda: fs.rm(places))
 
     def discard(self) -> None:
         """Takes the folder away with all that is in it."""

@@ -183,28 +183,36 @@ def other_records(folder: Folder, digest: str) -> list[Folder]:
     return [commits / name for name in commits.names("directory") if name != digest[:16]]
 
 
-def leftovers(folder: Folder, manifest: Manifest) -> list[Folder | tuple[Folder, str]]:
+Leftovers = Sequence[tuple[Folder, Sequence[str]]]
+"""Folders with the names in them of what is left over there; without names a folder as a whole."""
+AT_ONCE = 1000
+"""Files that one request to S3 deletes, and that a newer run can lose to an older one before it is refused."""
+
+
+def leftovers(folder: Folder, manifest: Manifest) -> Leftovers:
     """What an artifact's folder holds that its manifest does not name, of killed tries and of what was built before:
     commit records first, for a record must not outlive its files."""
     named = {info.file for shard in manifest.shards for info in shard.files.values()}
-    found: list[Folder | tuple[Folder, str]] = [*other_records(folder, manifest.fingerprint)]
-    for part in sorted({file.rpartition("/")[0] for file in named} - {""}):
-        found += [(folder / part, name) for name in (folder / part).names() if f"{part}/{name}" not in named]
+    places = set(map(folder.path, named))
+    whole = [*other_records(folder, manifest.fingerprint)]
+    whole += [folder / "run" / name for name in (folder / "run").names("directory")]  # rows between phases
+    parts = [folder / part for part in sorted({file.rpartition("/")[0] for file in named} - {""})]
+    files = [(part, [n for n in part.names() if part.path(n) not in places]) for part in parts]
     # an object store holds no half-written files, and its listings cost
     staged = (folder, folder / "run", folder / "commits" / manifest.fingerprint[:16]) if folder.local else ()
-    for place in staged:
-        found += [(place, name) for name in place.names() if name.startswith(TEMPORARY)]
-    return found
+    files += [(place, [n for n in place.names() if n.startswith(TEMPORARY)]) for place in staged]
+    return [*((place, ()) for place in whole), *((place, names) for place, names in files if names)]
 
 
-def tidy(left: Sequence[Folder | tuple[Folder, str]], lease: Lease) -> None:
+def tidy(left: Leftovers, lease: Lease) -> None:
     """Takes the leftovers away; LeaseError when they may be the work of a newer run."""
-    lease.check()
-    for item in left:
-        if isinstance(item, Folder):
-            item.discard()
-        else:
-            item[0].remove(item[1])
+    for place, names in left:
+        for first in range(0, max(len(names), 1), AT_ONCE):
+            lease.check()
+            if names:
+                place.remove(*names[first : first + AT_ONCE])
+            else:
+                place.discard()
 
 
 def summary(manifest: Manifest) -> str:

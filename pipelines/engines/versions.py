@@ -92,6 +92,8 @@ def _installed(distribution: str) -> str:
 def _source_digest() -> str:
     """sha256 over the path and the content of every module that takes part in making rows."""
     files = [path for package in ROW_MAKERS for path in (HOME / package).rglob("*.py")]
+    if not files:
+        return "in an archive: install it there"
     digest = hashlib.sha256()
     for path in sorted(files):  # resources are asked for by name
         digest.update(f"{path.relative_to(HOME).as_posix()}\n".encode())

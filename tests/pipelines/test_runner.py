@@ -20,6 +20,7 @@ from corpus.lease import Lease
 from corpus.manifest import MANIFEST, FileInfo, Manifest, ShardInfo
 from corpus.splits import gather
 from corpus.storage import TEMPORARY, Folder
+from pipelines import runner
 from pipelines.artifact import Built, Place, Workshop
 from pipelines.corpus_steps import corpus_steps
 from pipelines.engines.engine import Usage
@@ -263,6 +264,7 @@ def test_killed_in_sweeping_up(bench: Bench, monkeypatch: pytest.MonkeyPatch, mo
     with monkeypatch.context() as patch:
         patch.setattr(Folder, "remove", killed)
         patch.setattr(Folder, "discard", killed)
+        patch.setattr(runner, "AT_ONCE", 1)  # more moments to be killed at
         with pytest.raises(KeyboardInterrupt):
             bench.run("corpus.dedup=[]")
     assert bench.run() == first

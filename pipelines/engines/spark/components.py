@@ -11,6 +11,7 @@ No step holds the neighbours of an id in memory; those of a hub are split (join)
 """
 
 from collections.abc import Callable
+from functools import partial
 
 import pyarrow as pa
 from pyspark.sql import DataFrame, SparkSession, Window
@@ -31,25 +32,20 @@ def components(
     id of its component, `n` the number of rows that the component has.
 
     They are read from the folder, which the caller discards in the end; a killed run goes on from its latest round.
-    `said` hears the number of a round that stands and how many edges it left.
+    `said` hears the number of a round that stands and how many edges it left, before the round before it is taken away;
+    what it raises ends the work.
     """
     edges = spilled(spark, folder, "edges", make, EDGE)
-    number = int(folder.read(LATEST)) if folder.exists(LATEST) else 0
+    number = int(folder.found(LATEST) or 0)
     pairs = spilled(spark, folder, f"round-{number}", lambda: _pairs(edges), PAIR)
     said(number, n_spilled(folder, f"round-{number}"))
     while not _settled(pairs):
-        pairs = _next(spark, folder, number, pairs)
+        pairs = spilled(spark, folder, f"round-{number + 1}", partial(_round, pairs), PAIR)
+        folder.write(LATEST, str(number + 1).encode())
+        said(number + 1, n_spilled(folder, f"round-{number + 1}"))
+        unspill(folder, f"round-{number}")
         number += 1
-        said(number, n_spilled(folder, f"round-{number}"))
     return _labelled(edges, pairs)
-
-
-def _next(spark: SparkSession, folder: Folder, number: int, pairs: DataFrame) -> DataFrame:
-    """The round after this one; once it stands, this one is taken away."""
-    after = spilled(spark, folder, f"round-{number + 1}", lambda: _round(pairs), PAIR)
-    folder.write(LATEST, str(number + 1).encode())
-    unspill(folder, f"round-{number}")
-    return after
 
 
 def _pairs(edges: DataFrame) -> DataFrame:

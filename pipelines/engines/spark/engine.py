@@ -5,15 +5,17 @@ the artifact, in run/scratch, on the same store: a driver that is started again 
 is lost takes nothing with it.
 """
 
+import pickle
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from typing import Any, TypeVar
+from typing import TypeVar
 
 import pyarrow as pa
 from pyspark.sql import DataFrame, SparkSession
 
 from corpus.canonical import fingerprint
+from corpus.lease import Lease
 from corpus.plan import (
     Attach,
     Components,
@@ -33,20 +35,20 @@ from corpus.stage import Stage
 from corpus.storage import Folder
 from pipelines.engines.engine import Circumstances, Inputs, Progress, Usage
 from pipelines.engines.spark import verdicts
-from pipelines.engines.spark.columns import column, mapped
+from pipelines.engines.spark.columns import column, mapped, spark_schema
 from pipelines.engines.spark.components import components
-from pipelines.engines.spark.jobs import watched
+from pipelines.engines.spark.jobs import Told, watched
 from pipelines.engines.spark.preflight import require_agreement
 from pipelines.engines.spark.session import session
 from pipelines.engines.spark.settings import SparkSettings
 from pipelines.engines.spark.verdicts import Verdicts
 from pipelines.engines.spark.wide import grouped, reduced
 from pipelines.engines.spark.work import DONE, Shared, rows_mapped, rows_read, shards_written
-from pipelines.engines.tasks import Base, Sink, StoreSink, attaching, pruned, read_base
+from pipelines.engines.tasks import Sink, StoreSink, attaching, pruned
 from pipelines.engines.versions import Environment, modules_of
 
 T = TypeVar("T")
-CALL = pa.schema([("id", pa.int64())])
+ITEM = pa.schema([("item", pa.binary())])
 MAX_TASKS = 20_000
 """Of a phase; with more shards a task has several of them. The driver keeps about a kilobyte of each."""
 
@@ -74,14 +76,14 @@ class SparkEngine:
         everything = writer.folder / "run" / "scratch"
         scratch = everything / writer.fingerprint[:16]
         for stale in set(everything.names("directory")) - {writer.fingerprint[:16]}:
+            writer.lease.check()
             (everything / stale).discard()
-        run = _Run(self.spark, inputs, scratch, progress, Environment.here(modules_of(plan)))
+        run = _Run(self.spark, inputs, scratch, progress, Environment.here(modules_of(plan)), writer.lease)
         try:
             numbers = run.stored(plan, StoreSink(writer), writer.folder.url.rsplit("/", 2)[-2])
         finally:
             self.usage += run.usage
-            for told in run.told:
-                told.destroy()
+        writer.lease.check()
         everything.discard()
         return numbers
 
@@ -93,8 +95,9 @@ class _Run:
     scratch: Folder
     progress: Progress
     driver: Environment
+    lease: Lease
     usage: Usage = field(default_factory=Usage)
-    told: list[Any] = field(default_factory=list)
+    note: str = ""
 
     def stored(self, plan: Plan, sink: Sink, name: str) -> list[int]:
         """Brings the plan's documents into the sink; the numbers of its shards."""
@@ -107,9 +110,9 @@ class _Run:
             self.progress(name, done, done, 0)
             return numbers
         steps, shared = self._steps(links), self._shared()
-        calls, bases = self._calls(node, steps, open_)
-        frame = mapped(calls, shards_written(bases, steps, sink, name, shared), CALL, DONE)
-        for row in watched(self.spark, frame.collect, shared, self.progress, name, done, len(numbers)):
+        work = shards_written(pruned(node.schema, steps), steps, sink, name, shared)
+        frame = mapped(self._items(node, open_), work, ITEM, DONE)
+        for row in watched(self.spark, frame.collect, shared, self._told(name, done, len(numbers))):
             self.usage += Usage(row["cpu_seconds"], row["peak_rss"])
         return numbers
 
@@ -119,8 +122,8 @@ class _Run:
         steps, schema, shared = self._steps(links), schema_of(node), self._shared()
         match node:
             case Read():
-                calls, bases = self._calls(node, steps, None)
-                return mapped(calls, rows_read(bases, steps, shared), CALL, schema_of(plan))
+                work = rows_read(pruned(node.schema, steps), steps, shared)
+                return mapped(self._items(node, None), work, ITEM, schema_of(plan))
             case Reduce(source):
                 rows = reduced(self._rows(source), node, schema)
             case Group(source):
@@ -135,7 +138,8 @@ class _Run:
         folder = self.scratch / fingerprint(described(edges))[:16]
 
         def said(number: int, n_edges: int) -> None:
-            self.progress("components", number, number + 1, n_edges, "edges")
+            self.lease.check()  # what is taken away next may be what a newer run reads
+            self.note = f"round {number}: {n_edges:,} edges"
 
         return components(self.spark, folder, lambda: self._rows(edges), said)
 
@@ -149,23 +153,32 @@ class _Run:
         if (there := verdicts.known(folder, schema)) is not None:
             return there
 
-        def made() -> list[tuple[str, list[int]]]:
-            rows = self._rows(plan).repartition(column("shard")).sortWithinPartitions(column("shard"), column("row"))
+        def made() -> list[verdicts.File]:
+            rows = self._rows(plan).repartitionByRange(column("shard")).sortWithinPartitions("shard", "row")
             files = mapped(rows, verdicts.written(folder, schema), schema, verdicts.WRITTEN).collect()
-            return [(row["file"], list(row["shards"])) for row in files]
+            return [(row["last"], row["first"], row["file"]) for row in files]
 
         return verdicts.recorded(folder, self._watched(made, title(plan)), schema)
 
     def _watched(self, action: Callable[[], T], name: str) -> T:
-        return watched(self.spark, action, self._shared(), self.progress, name, 0, 0)
+        self.note = ""
+        return watched(self.spark, action, self._shared(), self._told(name, 0, 0))
 
-    def _calls(self, node: Read, steps: tuple[Stage, ...], open_: set[int] | None) -> tuple[DataFrame, Any]:
-        """Places in a broadcast of (number, base), one for each open shard of the input."""
-        schema = pruned(node.schema, steps)
+    def _told(self, name: str, done: int, total: int) -> Told:
+        """How the counters are shown: those of our own tasks, after `done` of `total`, or Spark's where total is 0."""
+
+        def told(n_ours: int, n_sparks: int, of_sparks: int, documents: int) -> None:
+            at, of = (done + min(n_ours, total - done), total) if total else (n_sparks, max(of_sparks, 1))
+            self.progress(name, at, of, documents, note=self.note)
+
+        return told
+
+    def _items(self, node: Read, open_: set[int] | None) -> DataFrame:
+        """The open shards of the input, pickled, a task for each while these are not too many."""
         items = [item for item in self.inputs[node.name] if open_ is None or item.shard in open_]
-        bases: list[tuple[int, Base]] = [(item.shard, read_base(item, schema)) for item in items]
-        self.told.append(self.spark.sparkContext.broadcast(bases))
-        return self.spark.range(0, len(bases), 1, max(min(len(bases), MAX_TASKS), 1)), self.told[-1]
+        rows = [(bytearray(pickle.dumps(item)),) for item in items]
+        sliced = self.spark.sparkContext.parallelize(rows, max(min(len(rows), MAX_TASKS), 1))
+        return self.spark.createDataFrame(sliced, spark_schema(ITEM), verifySchema=False)
 
     def _shared(self) -> Shared:
         context = self.spark.sparkContext

@@ -7,53 +7,47 @@ from typing import Any, TypeVar
 
 from pyspark.sql import SparkSession
 
-from pipelines.engines.engine import Progress
 from pipelines.engines.spark.failures import understood
 from pipelines.engines.spark.work import Shared
 
 T = TypeVar("T")
+Told = Callable[[int, int, int, int], None]
 LOOK_SECONDS = 0.25
+CANCELS = 20
 
 
-def watched(
-    spark: SparkSession, action: Callable[[], T], shared: Shared, progress: Progress, name: str, done: int, total: int
-) -> T:
-    """What the action gives. Meanwhile `progress` hears of the counters, which begin with `done` of `total`, or of
-    Spark's own tasks while there are none to count (total 0)."""
+def watched(spark: SparkSession, action: Callable[[], T], shared: Shared, told: Told) -> T:
+    """What the action gives. Meanwhile `told` hears again and again how many of our own tasks are done, how many of
+    Spark's, of how many, and how many documents went through. When the driver is interrupted, no job is left behind."""
     group = f"millstream-{uuid.uuid4()}"
     result: list[T] = []
-    failed: list[BaseException] = []
+    failed: list[Exception] = []
 
     def run() -> None:
-        spark.sparkContext.setJobGroup(group, name, interruptOnCancel=True)
+        spark.sparkContext.setJobGroup(group, "millstream", interruptOnCancel=True)
         try:
             result.append(action())
-        except BaseException as error:  # handed on below
+        except Exception as error:  # handed on below
             failed.append(error)
+
+    def tell() -> None:
+        told(shared.tasks.value, *_spark_tasks(spark.sparkContext.statusTracker(), group), shared.documents.value)
 
     thread = threading.Thread(target=run, name=group, daemon=True)
     thread.start()
     try:
         while thread.is_alive():
-            _tell(spark, group, shared, progress, name, done, total)
+            tell()
             thread.join(LOOK_SECONDS)
     except BaseException:
-        spark.sparkContext.cancelJobGroup(group)
+        for _ in range(CANCELS):  # an action may have many jobs, and goes on to the next one between two of these
+            spark.sparkContext.cancelJobGroup(group)
+            thread.join(LOOK_SECONDS)
         raise
-    if failed:
-        raise understood(failed[0]) if isinstance(failed[0], Exception) else failed[0]
-    _tell(spark, group, shared, progress, name, done, total)
+    for error in failed:
+        raise understood(error) from error
+    tell()
     return result[0]
-
-
-def _tell(
-    spark: SparkSession, group: str, shared: Shared, progress: Progress, name: str, done: int, total: int
-) -> None:
-    if total:
-        progress(name, done + min(shared.tasks.value, total - done), total, shared.documents.value)
-    else:
-        n_done, n_tasks = _spark_tasks(spark.sparkContext.statusTracker(), group)
-        progress(name, n_done, max(n_tasks, 1), shared.documents.value)
 
 
 def _spark_tasks(tracker: Any, group: str) -> tuple[int, int]:

@@ -3,7 +3,6 @@
 import re
 from collections.abc import Iterable
 from dataclasses import dataclass
-from functools import cached_property
 from typing import Self
 
 from corpus.errors import ConfigError
@@ -53,11 +52,6 @@ class SparkSettings:
                 f"k8s://https://host:443"
             )
         return cls(tuple(conf.items()))
-
-    @cached_property
-    def master(self) -> str | None:
-        """The master that was asked for."""
-        return dict(self.conf).get(MASTER)
 
 
 def _parted(setting: str) -> tuple[str, str]:

@@ -42,7 +42,7 @@ def spilled(
     def write(batches: Batches) -> Batches:
         return _write(place, batches, schema, file_bytes)
 
-    if not place.exists(RECORD):
+    if not _stands(place):
         written = mapped(make(), write, schema, WRITTEN).collect()
         place.create(RECORD, canonical_json({"files": [[row["file"], row["rows"]] for row in written]}))
     files = _files(place)  # as the record says: another driver may have been first
@@ -68,6 +68,16 @@ def unspill(folder: Folder, name: str) -> None:
     (folder / name).discard()
 
 
+def _stands(place: Folder) -> bool:
+    """Whether the rows are there. A discard that was cut short may have left the record without its files: it goes."""
+    if place.found(RECORD) is None:
+        return False
+    if {file for file, _ in _files(place)} <= set(place.names()):
+        return True
+    place.remove(RECORD)
+    return False
+
+
 def _files(place: Folder) -> list[tuple[str, int]]:
     return [(file, rows) for file, rows in json.loads(place.read(RECORD))["files"]]
 
@@ -82,7 +92,7 @@ def _write(place: Folder, batches: Batches, schema: pa.Schema, file_bytes: int) 
             n_rows = 0
             options = pa.ipc.IpcWriteOptions(compression="zstd")
             with pa.OSFile(str(path), "wb") as file, pa.ipc.new_file(file, schema, options=options) as writer:
-                for batch in _up_to(file_bytes, chain([head], batches)):
+                for batch in up_to(file_bytes, chain([head], batches)):
                     writer.write_batch(batch)
                     n_rows += batch.num_rows
             name = f"{sha256_of(path)[:32]}-{task.taskAttemptId()}.arrow"
@@ -90,7 +100,7 @@ def _write(place: Folder, batches: Batches, schema: pa.Schema, file_bytes: int) 
         yield pa.RecordBatch.from_pydict({"file": [name], "rows": [n_rows]}, schema=WRITTEN)
 
 
-def _up_to(n_bytes: int, batches: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
+def up_to(n_bytes: int, batches: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
     """The first batches, until they are so many bytes; the others stay in the iterator."""
     for batch in batches:
         yield batch

@@ -1,9 +1,11 @@
-"""Verdicts on their way home: small files, in each the rows of some shards, that a shard's task reads and joins."""
+"""Verdicts on their way home: small files in the order of home, of which a shard's task reads the one or two with its
+own."""
 
 import json
-from collections.abc import Iterator
+from bisect import bisect_left
 from dataclasses import dataclass
-from itertools import pairwise
+from functools import lru_cache
+from itertools import chain
 
 import numpy as np
 import pyarrow as pa
@@ -12,79 +14,74 @@ import pyarrow.ipc
 from corpus.canonical import canonical_json
 from corpus.schema import align
 from corpus.storage import Folder, sha256_of
-from pipelines.engines.spark.columns import Step
+from pipelines.engines.spark.columns import Batches, Step
+from pipelines.engines.spark.spill import up_to
 
 INDEX = "verdicts.json"
-WRITTEN = pa.schema([("file", pa.string()), ("shards", pa.list_(pa.int32()))])
+WRITTEN = pa.schema([("file", pa.string()), ("first", pa.int32()), ("last", pa.int32())])
+FILE_BYTES = 8 * 2**20
+"""In memory: a task reads a file whole, and most of it may belong to other shards."""
+
+File = tuple[int, int, str]
+"""The last and the first shard that it has rows of, and its name."""
 
 
 @dataclass(frozen=True)
 class Verdicts:
-    """Files in a folder on any store, each with one batch for each of its shards, in order."""
+    """Files in a folder on any store, in order."""
 
     folder: Folder
-    files: tuple[tuple[str, tuple[int, ...]], ...]
+    files: tuple[File, ...]
     schema: pa.Schema
 
     def of_homes(self, first: int, last: int) -> pa.Table:
         """The rows of documents whose home is one of the shards from `first` to `last`."""
         parts = [self.schema.empty_table()]
-        for name, shards in self.files:
-            wanted = [place for place, shard in enumerate(shards) if first <= shard <= last]
-            if wanted:
-                with pa.ipc.open_file(pa.py_buffer(self.folder.read(name))) as reader:
-                    parts.append(pa.Table.from_batches([reader.get_batch(place) for place in wanted]))
+        for _, start, name in self.files[bisect_left(self.files, (first, -1, "")) :]:
+            if start > last:
+                break
+            rows = _rows(self.folder, name)
+            shards = rows.column("shard").to_numpy()
+            parts.append(rows.slice(begin := np.searchsorted(shards, first), np.searchsorted(shards, last + 1) - begin))
         return pa.concat_tables(parts)
 
 
-def written(folder: Folder, schema: pa.Schema) -> Step:
-    """Rows in, sorted by (shard, row); they are in a file then, and its name and its shards come out."""
+@lru_cache(maxsize=2)
+def _rows(folder: Folder, name: str) -> pa.Table:
+    """A file's rows; neighbouring shards, which a task takes one after the other, lie in one file."""
+    with pa.ipc.open_file(pa.py_buffer(folder.read(name))) as reader:
+        return reader.read_all()
 
-    def work(batches: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
-        shards: list[int] = []
-        with folder.scratch() as path:
-            with pa.OSFile(str(path), "wb") as file, pa.ipc.new_file(file, schema) as writer:
-                for shard, rows in _by_shard(align(batch, schema) for batch in batches):
-                    shards.append(shard)
-                    writer.write_batch(rows)
-            if not shards:
-                return
-            name = f"{shards[0]:05d}-{sha256_of(path)[:16]}.arrow"
-            folder.adopt(path, name)
-        yield pa.RecordBatch.from_pylist([{"file": name, "shards": shards}], schema=WRITTEN)
+
+def written(folder: Folder, schema: pa.Schema) -> Step:
+    """Rows in, sorted by (shard, row); they are in files then, and WRITTEN comes out."""
+
+    def work(batches: Batches) -> Batches:
+        rows = (align(batch, schema) for batch in batches if batch.num_rows)
+        for head in rows:
+            with folder.scratch() as path:
+                with pa.OSFile(str(path), "wb") as file, pa.ipc.new_file(file, schema) as writer:
+                    for batch in up_to(FILE_BYTES, chain([head], rows)):
+                        writer.write_batch(batch)
+                        last = batch.column("shard")[-1].as_py()
+                name = f"{sha256_of(path)[:32]}.arrow"
+                folder.adopt(path, name)
+            told = {"file": name, "first": head.column("shard")[0].as_py(), "last": last}
+            yield pa.RecordBatch.from_pylist([told], schema=WRITTEN)
 
     return work
 
 
-def _by_shard(batches: Iterator[pa.RecordBatch]) -> Iterator[tuple[int, pa.RecordBatch]]:
-    """Each shard's rows as one batch."""
-    held: list[pa.RecordBatch] = []
-    for batch in batches:
-        shards = batch.column("shard").to_numpy()
-        starts = np.flatnonzero(np.diff(shards, prepend=-1))
-        for start, end in pairwise([*starts.tolist(), batch.num_rows]):
-            if held and held[0].column("shard")[0].as_py() != shards[start]:
-                yield _joined(held)
-                held = []
-            held.append(batch.slice(start, end - start))
-    if held:
-        yield _joined(held)
-
-
-def _joined(parts: list[pa.RecordBatch]) -> tuple[int, pa.RecordBatch]:
-    (batch,) = pa.Table.from_batches(parts).combine_chunks().to_batches()
-    return batch.column("shard")[0].as_py(), batch
-
-
 def known(folder: Folder, schema: pa.Schema) -> Verdicts | None:
-    """What an earlier try has left there whole."""
+    """What an earlier try has left there whole: a discard that was cut short may have left the index alone."""
     data = folder.found(INDEX)
-    if data is None:
+    files = tuple((last, first, name) for last, first, name in json.loads(data or b"[]"))
+    if data is None or not {name for _, _, name in files} <= set(folder.names()):
         return None
-    return Verdicts(folder, tuple((name, tuple(shards)) for name, shards in json.loads(data)), schema)
+    return Verdicts(folder, files, schema)
 
 
-def recorded(folder: Folder, files: list[tuple[str, list[int]]], schema: pa.Schema) -> Verdicts:
+def recorded(folder: Folder, files: list[File], schema: pa.Schema) -> Verdicts:
     """The files, from now on known."""
     folder.write(INDEX, canonical_json(sorted(files)))
-    return Verdicts(folder, tuple((name, tuple(shards)) for name, shards in sorted(files)), schema)
+    return Verdicts(folder, tuple(sorted(files)), schema)

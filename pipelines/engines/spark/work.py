@@ -1,5 +1,6 @@
 """What executors do: tasks of the reference engine's own kind, called by their numbers through `mapInArrow`."""
 
+import pickle
 import socket
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -7,10 +8,11 @@ from typing import Any
 
 import pyarrow as pa
 
+from corpus.splits import Split
 from corpus.stage import Stage, fuse
-from pipelines.engines.engine import cost_since, cpu_seconds
+from pipelines.engines.engine import StoredShard, cost_since, cpu_seconds
 from pipelines.engines.spark.columns import Batches, Step
-from pipelines.engines.tasks import Base, RowsTask, Sink
+from pipelines.engines.tasks import RowsTask, Sink, read_base
 from pipelines.engines.versions import Environment, agree
 
 DONE = pa.schema([("number", pa.int64()), ("cpu_seconds", pa.float64()), ("peak_rss", pa.int64())])
@@ -30,30 +32,30 @@ class Shared:
         agree(self.driver, socket.gethostname())
 
 
-def shards_written(bases: Any, steps: tuple[Stage, ...], sink: Sink, name: str, shared: Shared) -> Step:
-    """Numbers in, `bases` being a broadcast of (number, base); writes each one's rows into the sink, and says DONE."""
+def shards_written(schema: pa.Schema, steps: tuple[Stage, ...], sink: Sink, name: str, shared: Shared) -> Step:
+    """Pickled shards of an input in; each one's rows go through the stages into the sink, and DONE comes out."""
 
     def work(batches: Batches) -> Batches:
         shared.begin()
-        for number, base in _called(batches, bases):
+        for item in _items(batches):
             before = cpu_seconds()
-            RowsTask(f"{name}, shard {number}", number, base, steps, sink).run(shared.documents.add)
+            base = read_base(item, schema)
+            RowsTask(f"{name}, shard {item.shard}", item.shard, base, steps, sink).run(shared.documents.add)
             shared.tasks.add(1)
             cost = cost_since(before)
-            columns = [[number], [cost.cpu_seconds], [cost.peak_rss]]
-            yield pa.RecordBatch.from_arrays(
-                [pa.array(c, f.type) for c, f in zip(columns, DONE, strict=True)], schema=DONE
-            )
+            told = {"number": item.shard, "cpu_seconds": cost.cpu_seconds, "peak_rss": cost.peak_rss}
+            yield pa.RecordBatch.from_pylist([told], schema=DONE)
 
     return work
 
 
-def rows_read(bases: Any, steps: tuple[Stage, ...], shared: Shared) -> Step:
-    """Numbers in, the rows of their bases through the stages out."""
+def rows_read(schema: pa.Schema, steps: tuple[Stage, ...], shared: Shared) -> Step:
+    """Pickled shards of an input in, their rows through the stages out."""
 
     def work(batches: Batches) -> Batches:
         shared.begin()
-        for _, base in _called(batches, bases):
+        for item in _items(batches):
+            base = read_base(item, schema)
             step, _ = fuse(steps, base.schema)
             for batch in base.batches():
                 for out in step(batch):
@@ -75,7 +77,7 @@ def rows_mapped(steps: tuple[Stage, ...], schema: pa.Schema, shared: Shared) -> 
     return work
 
 
-def _called(batches: Iterator[pa.RecordBatch], bases: Any) -> Iterator[tuple[int, Base]]:
+def _items(batches: Batches) -> Iterator[Split | StoredShard]:
     for batch in batches:
-        for place in batch.column(0).to_pylist():
-            yield bases.value[place]
+        for item in batch.column(0).to_pylist():
+            yield pickle.loads(item)  # noqa: S301  the driver's own

@@ -9,12 +9,11 @@ from pipelines.engines.spark.settings import SparkSettings
 
 def test_any_key_of_sparks_passes() -> None:
     said = SparkSettings.of(["master=spark://h:7077", "spark.hadoop.fs.s3a.endpoint=http://h:9000/?a=b"])
-    assert said.master == "spark://h:7077"
     assert said.conf == (("spark.master", "spark://h:7077"), ("spark.hadoop.fs.s3a.endpoint", "http://h:9000/?a=b"))
 
 
 def test_nothing_said_is_fine() -> None:
-    assert SparkSettings.of([]).master is None
+    assert SparkSettings.of([]).conf == ()
 
 
 @pytest.mark.parametrize(
