@@ -121,12 +121,13 @@ def cluster(
     url = f"spark://127.0.0.1:{port}"
     with ExitStack() as stack:
         arguments = ["master.Master", "--port", port, "--webui-port", ui]
-        master = _started(stack, home, folder / "master", arguments, {})
+        master = _started(stack, home, folder / "master", "127.0.0.1", arguments, {})
         workers = tuple(
             _started(
                 stack,
                 home,
                 folder / f"worker-{number}",
+                f"127.0.0.{number + 1}",  # to Spark a host of its own: it puts no second try of a task on the same one
                 ["worker.Worker", "--cores", 1, "--memory", "640m", "--webui-port", 0, url],
                 {"WORKER": str(number), "PYSPARK_PYTHON": str(python)} | dict((environments or {}).get(number, {})),
             )
@@ -138,14 +139,19 @@ def cluster(
 
 
 def _started(
-    stack: ExitStack, home: str, folder: Path, arguments: Sequence[str | int], environment: Mapping[str, str]
+    stack: ExitStack,
+    home: str,
+    folder: Path,
+    address: str,
+    arguments: Sequence[str | int],
+    environment: Mapping[str, str],
 ) -> Daemon:
     folder.mkdir(parents=True)
     name, *options = map(str, arguments)
-    command = [f"{home}/bin/spark-class", f"org.apache.spark.deploy.{name}", "--host", "127.0.0.1", *options]
+    command = [f"{home}/bin/spark-class", f"org.apache.spark.deploy.{name}", "--host", address, *options]
     more = {
         "SPARK_HOME": home,
-        "SPARK_LOCAL_IP": "127.0.0.1",
+        "SPARK_LOCAL_IP": address,
         "SPARK_WORKER_DIR": str(folder / "work"),
         "SPARK_LOCAL_DIRS": str(folder / "local"),
         "SPARK_DAEMON_MEMORY": "256m",

@@ -36,11 +36,21 @@ class Mishap:
                 bytearray(TOO_MUCH)
             case "sleep":
                 time.sleep(600)
-            case "die":
+            case "kill":
+                os.kill(_ancestor(2), signal.SIGKILL)
+            case "kill-once":
                 Path(self.file).unlink()
-                os.kill(os.getpid(), signal.SIGKILL)
-            case "orphan":  # forked workers go on without the process that forks them
+                os.kill(_ancestor(2), signal.SIGKILL)
+            case "kill-daemon-once":
                 Path(self.file).unlink()
-                os.kill(os.getppid(), signal.SIGKILL)
+                os.kill(_ancestor(3), signal.SIGKILL)
             case _:
                 raise AssertionError(what)
+
+
+def _ancestor(generation: int) -> int:
+    """The pid of: 1 this process, the guard's child; 2 Spark's Python worker; 3 the daemon that forks those."""
+    pid = os.getpid()
+    for _ in range(generation - 1):
+        pid = int(Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[1])
+    return pid

@@ -3,6 +3,7 @@
 import json
 import shutil
 import subprocess
+import urllib.request
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -29,6 +30,12 @@ class OnSpark:
     def disks(self) -> list[Path]:
         """Where each worker's executors keep their files."""
         return [worker.folder / "local" for worker in self.found.workers]
+
+    @property
+    def hosts(self) -> set[str]:
+        """The addresses of the workers."""
+        with urllib.request.urlopen(self.found.state_url, timeout=5) as answer:
+            return {worker["host"] for worker in json.load(answer)["workers"]}
 
     def latest_logs(self, worker: int) -> str:
         """What the worker's executors of the latest run have said."""

@@ -6,10 +6,12 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
 from engine_runs import ROOT
 from on_spark import JAVAS_OWN, OnSpark, corpora, rule
 from waiting import soon
 
+pytestmark = pytest.mark.slow
 END_SECONDS = 30
 
 

@@ -19,22 +19,19 @@ def no_model(spark: OnSpark) -> str:
     return rf'resource "lid176" cannot be read: {file}: No such file or directory; .+'
 
 
-def other_millstream(spark: OnSpark) -> str:
+def other_versions(spark: OnSpark) -> str:
+    """Of our own code, and of a library, as its installed distribution tells."""
     spark.copy_packages()
     with (spark.unlike / "corpus" / "stages" / "warc.py").open("a") as file:
         file.write("\n# a later thought\n")
-    return r"has millstream [\d.]+, source (\w+), the driver [\d.]+, source (?!\1)\w+; install the same on both.+"
-
-
-def other_library(spark: OnSpark) -> str:
-    """As the installed distributions tell: the code of the library itself stays."""
     place = spark.unlike / "isal-0.0.7.dist-info"
     place.mkdir()
     (place / "METADATA").write_text("Metadata-Version: 2.1\nName: isal\nVersion: 0.0.7\n")
-    return rf"has isal 0\.0\.7, the driver {re.escape(version('isal'))}; install the same on both.+"
+    ours = r"has millstream [\d.]+, source (\w+), the driver [\d.]+, source (?!\1)\w+"
+    return rf"{ours}; isal 0\.0\.7, the driver {re.escape(version('isal'))}; install the same on both.+"
 
 
-@pytest.mark.parametrize("change", [no_model, other_millstream, other_library])
+@pytest.mark.parametrize("change", [no_model, other_versions])
 def test_refused_before_work(change: Callable[[OnSpark], str], spark: OnSpark, tmp_path: Path) -> None:
     objection = change(spark)
     done = spark.run(tmp_path / "root")
@@ -43,6 +40,7 @@ def test_refused_before_work(change: Callable[[OnSpark], str], spark: OnSpark, t
     assert not [*tmp_path.glob("root/corpus/*/dev/data"), *tmp_path.glob("root/corpus/*/dev/commits")]
 
 
+@pytest.mark.slow
 def test_a_python_without_libraries(spark: OnSpark, tmp_path: Path) -> None:
     """Found out before anything of ours is imported there; the other worker is not asked to do its work."""
     system = shutil.which("python3", path="/usr/bin")
