@@ -7,8 +7,10 @@ and none is at work any more. Ranks that are not done are begun again in the nex
 
 import os
 import shutil
+import site
 import subprocess
 import sys
+import sysconfig
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -16,7 +18,7 @@ from importlib.util import find_spec
 from pathlib import Path
 
 from corpus.errors import ConfigError, DataError, MillstreamError
-from pipelines.engines.datatrove.phase import Order, Phase
+from pipelines.engines.datatrove.phase import Order, Phase, tidy
 from pipelines.engines.datatrove.settings import DatatroveSettings
 from pipelines.engines.engine import Usage
 from pipelines.engines.pool import MAX_DEATHS, Task
@@ -24,6 +26,8 @@ from pipelines.engines.versions import Environment
 
 POLL_SECONDS = {"local": 0.1, "slurm": 2.0, "ray": 0.5}
 """Between two looks at a phase's records; on a cluster these lie on a file server."""
+LOOK_SECONDS = 1e-4
+"""The same for each rank, should that be longer: one look at 100,000 takes 0.25 s even on a local disk."""
 STALL_SECONDS = 120.0
 """A local worker begins its next rank within seconds, unless one was killed just between two ranks: others then wait
 for ever for the lock that it held."""
@@ -32,7 +36,7 @@ END_SECONDS = 30.0
 
 
 class DatatroveCrew:
-    """Runs up to `workers` tasks at a time. `folder` is seen by all nodes; logs of what failed stay there."""
+    """Runs up to `workers` tasks at a time. `folder` is seen by all nodes; the logs of what failed last stay there."""
 
     def __init__(self, settings: DatatroveSettings, workers: int, folder: Path) -> None:
         needed = ("datatrove", "ray") if settings.executor == "ray" else ("datatrove",)
@@ -50,7 +54,12 @@ class DatatroveCrew:
         if not tasks:
             return
         order = Order(self._settings, self._workers, len(tasks), str(Path.cwd()), self.environment)
-        phase = Phase.made(self._folder, tasks, order)
+        tidy(self._folder)
+        with Phase.made(self._folder, tasks, order) as phase:
+            yield from self._rounds(phase, tasks)
+        shutil.rmtree(phase.folder, ignore_errors=True)
+
+    def _rounds(self, phase: Phase, tasks: Sequence[Task]) -> Iterator[tuple[int, int]]:
         open_ = set(range(len(tasks)))
         while open_:
             before = {rank: phase.begins(rank) for rank in open_}
@@ -61,7 +70,6 @@ class DatatroveCrew:
                     f"datatrove's {self._settings.executor} executor ended and left {len(open_)} tasks undone; the end "
                     f"of {phase.folder}/executor.log: {_last_words(phase.folder / 'executor.log')}"
                 )
-        shutil.rmtree(phase.folder, ignore_errors=True)
 
     def _round(
         self,
@@ -93,7 +101,12 @@ class DatatroveCrew:
             stalled = executor == "local" and time.monotonic() > last_life + STALL_SECONDS
             if ended or stalled or (dead and not at_work and executor != "slurm"):  # Slurm itself begins ranks again
                 return
-            time.sleep(POLL_SECONDS[executor])
+            time.sleep(_pause(executor, len(tasks)))
+
+
+def _pause(executor: str, n_ranks: int) -> float:
+    """Seconds between two looks: records are listed whole, and the driver has one processor of those that work."""
+    return max(POLL_SECONDS[executor], n_ranks * LOOK_SECONDS)
 
 
 def _bury(phase: Phase, tasks: Sequence[Task], dead: set[int]) -> None:
@@ -132,8 +145,9 @@ def _launched(phase: Phase) -> "Iterator[subprocess.Popen[bytes]]":
 
 def _added_paths() -> list[str]:
     """Where Python looks for modules beyond its own folders: a user's rules may lie there."""
-    own = (sys.prefix, sys.base_prefix)
-    return [str(Path(path).absolute()) for path in sys.path if path and not path.startswith(own)]
+    own = [sysconfig.get_path("stdlib"), *site.getsitepackages(), site.getusersitepackages()]
+    added = (Path(path).absolute() for path in sys.path if path)
+    return [str(path) for path in added if path.exists() and not any(map(path.is_relative_to, own))]
 
 
 def _last_words(path: Path) -> str:

@@ -29,6 +29,8 @@ from corpus.stage import Stage, fuse, written
 from corpus.storage import Folder
 from pipelines.artifact import DEV, Place
 from pipelines.corpus_steps import stored_files
+from pipelines.engines.engine import StoredFile, StoredShard
+from pipelines.engines.tasks import StoredBase
 from pipelines.runner import leftovers, tidy
 
 BATCH_ROWS = 512
@@ -51,18 +53,19 @@ class CorpusReader(PipelineStep):  # type: ignore[misc]  # datatrove has no type
         yield from data or ()
         place = Place(Folder(self.root), self.version)
         files = stored_files(place.folder(self.artifact).url, place.need(self.artifact))
-        for file in files[rank::world_size]:
-            for batch in read_batches(file.path):
-                for row in batch.to_pylist():
-                    self.stat_update("documents")
-                    yield _document(row, {})
+        mine = StoredShard(rank, tuple(files[rank::world_size]))
+        for batch in StoredBase(mine, _columns(mine.files)).batches():
+            for row in batch.to_pylist():
+                self.stat_update("documents")
+                yield _document(row, {})
 
 
 class Stages(PipelineStep):  # type: ignore[misc]
     """Documents through stages of ours, fused to one pass. Dropped ones leave; the statistics count their reasons.
 
-    Columns that the stages read are taken from the metadata. A document from elsewhere is given a home (its rank, its
-    number there), and the source "datatrove" unless its metadata names one.
+    Columns that the stages read are taken from the metadata, but for shard and row: in here a document lives at (its
+    rank, its number there), for two of one home may come from two corpora. It leaves with its own, if it had them, and
+    with the source "datatrove" unless its metadata names one.
     """
 
     type = "MILLSTREAM"
@@ -78,19 +81,17 @@ class Stages(PipelineStep):  # type: ignore[misc]
         step, _ = fuse(self.stages, self.schema)
         first = 0
         for documents in _chunks(data, BATCH_ROWS):
-            batch = _batch(documents, self.schema, rank, first)
+            for out in step(_batch(documents, self.schema, rank, first)):
+                yield from self._kept(out, documents, first)
             first += len(documents)
-            homes = zip(batch["shard"].to_pylist(), batch["row"].to_pylist(), strict=True)
-            metadata = {home: document.metadata for home, document in zip(homes, documents, strict=True)}
-            for out in step(batch):
-                yield from self._kept(out, metadata)
 
-    def _kept(self, batch: pa.RecordBatch, metadata: Mapping[Any, Mapping[str, Any]]) -> Iterator[Document]:
+    def _kept(self, batch: pa.RecordBatch, documents: Sequence[Document], first: int) -> Iterator[Document]:
         for row in batch.to_pylist():
             self.stat_update(StatHints.total)
             if row["drop_reason"] is None:
                 self.stat_update(StatHints.forwarded)
-                yield _document(row, metadata[row["shard"], row["row"]])
+                del row["shard"]
+                yield _document(row, documents[row.pop("row") - first].metadata)
             else:
                 self.stat_update(StatHints.dropped, f"{StatHints.dropped}_{row['drop_reason']}")
 
@@ -132,13 +133,13 @@ class CorpusWriter(PipelineStep):  # type: ignore[misc]
     def run(self, data: DocumentsPipeline, rank: int = 0, world_size: int = 1) -> None:
         """Writes and commits the rank's shard, unless that is done already."""
         shards = self.shards(world_size)
-        if rank not in shards.committed():
+        if shards.commits.found(f"{rank:05d}.json") is None:  # one request: all ranks ask
             shards.write(rank, self._batches(data, rank), self.schema)
 
     def _batches(self, data: Iterable[Document], rank: int) -> Iterator[pa.RecordBatch]:
         first = 0
         for documents in _chunks(data, BATCH_ROWS):
-            yield _batch(documents, self.schema, rank, first, moved=True)
+            yield _batch(documents, self.schema, rank, first)
             first += len(documents)
             self.stat_update("documents", value=len(documents))
 
@@ -171,6 +172,12 @@ def finish(writer: CorpusWriter, world_size: int) -> Manifest:
     return manifest
 
 
+def _columns(files: Sequence[StoredFile]) -> pa.Schema:
+    """The columns of a corpus, which are the same in all its files."""
+    batches = (batch for file in files for batch in read_batches(file.path, size=file.size))
+    return next((batch.schema for batch in batches), DOCUMENT)
+
+
 def _read_by(stages: Sequence[Stage]) -> pa.Schema:
     """The columns that documents must bring to the stages; SchemaError where what comes out are no documents."""
     needed = schema = DOCUMENT
@@ -188,16 +195,13 @@ def _chunks(documents: Iterable[Document] | None, n: int) -> Iterator[list[Docum
         yield chunk
 
 
-def _batch(
-    documents: Sequence[Document], schema: pa.Schema, rank: int, first: int, moved: bool = False
-) -> pa.RecordBatch:
-    """The documents as rows. One that is moved, or has no home yet, lives at (rank, its number there)."""
+def _batch(documents: Sequence[Document], schema: pa.Schema, rank: int, first: int) -> pa.RecordBatch:
+    """The documents as rows, at home at (rank, number there)."""
     rows = []
     for number, document in enumerate(documents, first):
-        here = {"shard": rank, "row": number}
         given = {"source": "datatrove", "origin": document.id, **document.metadata}
-        own = {"id": document.id, "text": document.text, **dict.fromkeys(MARKS.names)}
-        rows.append((given | here if moved else here | given) | own)
+        own = {"id": document.id, "shard": rank, "row": number, "text": document.text}
+        rows.append(given | own | dict.fromkeys(MARKS.names))
     try:
         return pa.RecordBatch.from_pylist(rows, schema=schema)
     except pa.ArrowException as error:

@@ -1,6 +1,6 @@
 """The folder of one phase: its tasks, one a rank, and what became of them. Ranks write, the driver reads.
 
-    order.pkl            how the ranks are to be run, and from what
+    order.pkl            how the ranks are to be run, and from what; locked for as long as the driver is at it
     tasks/00003.pkl      the task of rank 3
     begun/00003          how often it was begun; locked for as long as a process is at work on it
     done/00003.json      the documents that went through it, and what it cost
@@ -8,23 +8,26 @@
     logs, stats, completions, executor.*, ...      datatrove's own
     executor.log         whatever the executor's processes print
 
-The lock is the sign of life: the kernel lets go of it however a process ends, on whatever node.
+The lock is the sign of life: the kernel lets go of it however a process ends, on whatever node. It does so too when
+its process closes the file after another opening: the driver does not read order.pkl.
 """
 
 import fcntl
 import json
 import os
 import pickle
+import shutil
 import tempfile
+import time
 from collections.abc import Iterable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from corpus import errors
 from corpus.canonical import canonical_json
 from corpus.errors import ConfigError, MillstreamError
-from corpus.storage import Folder
+from corpus.storage import TEMPORARY, Folder
 from pipelines.engines.datatrove.settings import DatatroveSettings
 from pipelines.engines.engine import Usage
 from pipelines.engines.pool import Task
@@ -57,18 +60,19 @@ class Phase:
     folder: Path
 
     @staticmethod
-    def made(folder: Path, tasks: Sequence[Task], order: Order) -> "Phase":
-        """A new phase, beside others in the folder; ConfigError where files cannot be locked."""
+    @contextmanager
+    def made(folder: Path, tasks: Sequence[Task], order: Order) -> "Iterator[Phase]":
+        """A new phase, beside others in the folder, this process's for as long as the block lasts; ConfigError where
+        files cannot be locked."""
         folder.mkdir(parents=True, exist_ok=True)
-        phase = Phase(Path(tempfile.mkdtemp(prefix="phase-", dir=folder)))
+        phase = Phase(Path(tempfile.mkdtemp(prefix=f"phase-{time.time_ns()}-", dir=folder)))
         phase.folder.chmod(0o755)
-        for name in ("tasks", "begun", "done", "failed"):
-            (phase.folder / name).mkdir()
-        (phase.folder / "order.pkl").write_bytes(pickle.dumps(order))
-        _try_lock(phase.folder / "order.pkl")
-        for rank, task in enumerate(tasks):
-            (phase.folder / "tasks" / f"{rank:05d}.pkl").write_bytes(pickle.dumps(task))
-        return phase
+        with _locked(phase.folder / "order.pkl", pickle.dumps(order)):
+            for name in ("tasks", "begun", "done", "failed"):
+                (phase.folder / name).mkdir()
+            for rank, task in enumerate(tasks):
+                (phase.folder / "tasks" / f"{rank:05d}.pkl").write_bytes(pickle.dumps(task))
+            yield phase
 
     def order(self) -> Order:
         """How to run it."""
@@ -87,12 +91,7 @@ class Phase:
     @contextmanager
     def at_work(self, rank: int) -> Iterator[None]:
         """Counts a begin of the rank, and shows for as long as the block lasts that somebody is at it."""
-        begun = self.folder / "begun" / f"{rank:05d}"
-        with tempfile.NamedTemporaryFile("w", dir=begun.parent, prefix=".tmp-", delete=False) as file:
-            file.write(str(self.begins(rank) + 1))
-            file.flush()
-            fcntl.lockf(file, fcntl.LOCK_EX)
-            Path(file.name).replace(begun)  # locked before anybody can see it
+        with _locked(self.folder / "begun" / f"{rank:05d}", b"%d" % (self.begins(rank) + 1)):
             yield
 
     def begins(self, rank: int) -> int:
@@ -106,12 +105,7 @@ class Phase:
 
     def is_at_work(self, rank: int) -> bool:
         """Whether a process is at work on a rank that was begun."""
-        with (self.folder / "begun" / f"{rank:05d}").open() as file:
-            try:
-                fcntl.lockf(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
-            except (BlockingIOError, PermissionError):  # fcntl(2) has EACCES or EAGAIN for it
-                return True
-        return False
+        return _is_locked(self.folder / "begun" / f"{rank:05d}")
 
     def finish(self, rank: int, done: Done) -> None:
         """Notes that the rank is done."""
@@ -150,8 +144,20 @@ class Phase:
         return {int(name) for name in names if name.isdigit()} & set(ranks)
 
 
-def _try_lock(path: Path) -> None:
-    with path.open("rb+") as file:
+def tidy(folder: Path) -> None:
+    """Removes the phases whose drivers have ended, but for the last one: its logs may say why."""
+    with suppress(FileNotFoundError):  # another driver tidies up too
+        ended = [order for order in sorted(folder.glob("phase-*/order.pkl")) if not _is_locked(order)]
+        for order in ended[:-1]:
+            shutil.rmtree(order.parent, ignore_errors=True)
+
+
+@contextmanager
+def _locked(path: Path, content: bytes) -> Iterator[None]:
+    """Makes the file, locked before anybody can see it and for as long as the block lasts."""
+    with tempfile.NamedTemporaryFile(dir=path.parent, prefix=TEMPORARY, delete=False) as file:
+        file.write(content)
+        file.flush()
         try:
             fcntl.lockf(file, fcntl.LOCK_EX)
         except OSError as error:
@@ -159,3 +165,15 @@ def _try_lock(path: Path) -> None:
                 f"{path.parent}: its file system has no locks ({error.strerror}); choose a folder whose has: NFS does, "
                 f"Lustre when it is mounted with -o flock"
             ) from error
+        Path(file.name).replace(path)
+        yield
+
+
+def _is_locked(path: Path) -> bool:
+    """Whether another process has the file locked, or does not let us see it."""
+    try:
+        with path.open() as file:
+            fcntl.lockf(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
+    except (BlockingIOError, PermissionError):  # fcntl(2) has EACCES or EAGAIN for it
+        return True
+    return False

@@ -47,6 +47,36 @@ def test_every_task_is_done_once_and_nothing_is_left(
     assert run(crew) == (0, 0)
 
 
+def test_of_the_phases_that_failed_the_last_one_s_logs_stay(crew: DatatroveCrew, out: Path, tmp_path: Path) -> None:
+    phases = tmp_path / "phases"
+    for _ in range(2):
+        with pytest.raises(DataError):
+            run(crew, Fail("DataError"))
+    *_, last = sorted(phases.iterdir())
+    run(crew, Write(str(out), "a"))
+    assert list(phases.iterdir()) == [last]
+    assert list((last / "logs").iterdir())
+
+
+def test_the_phase_of_a_driver_that_lives_stays_and_goes_after_its_death(
+    crew: DatatroveCrew, out: Path, tmp_path: Path
+) -> None:
+    driver = waiting_driver(out, tmp_path / "phases")
+    workers = [pid_in(out / f"{name}.pid") for name in "ab"]
+    (theirs,) = (tmp_path / "phases").iterdir()
+    for _ in range(2):
+        with pytest.raises(DataError):
+            run(crew, Fail("DataError"))
+    run(crew, Write(str(out), "c"))
+    assert theirs.exists()
+    assert len(list((tmp_path / "phases").iterdir())) == 2
+    driver.kill()
+    driver.wait()
+    soon(lambda: all(map(gone, workers)), "the workers' end")
+    run(crew, Write(str(out), "d"))
+    assert not theirs.exists()
+
+
 def test_a_worker_that_is_killed_in_mid_task_costs_nothing(crew: DatatroveCrew, out: Path) -> None:
     """datatrove's executor alone waits for its result for ever."""
 
@@ -148,20 +178,44 @@ def test_an_executor_that_cannot_start_is_an_error_with_its_last_words(
         run(crew, Write(str(out), "a"))
 
 
-def test_workers_end_with_their_driver(tmp_path: Path) -> None:
+def waiting_driver(folder: Path, phases: Path) -> "subprocess.Popen[bytes]":
+    """A driver whose tasks `a` and `b` wait in the folder."""
     script = (
         "from tiny_tasks import Wait; from pipelines.engines.datatrove.crew import DatatroveCrew; import pathlib\n"
         "from pipelines.engines.datatrove.settings import DatatroveSettings\n"
-        f"folder = pathlib.Path({str(tmp_path)!r})\n"
-        "list(DatatroveCrew(DatatroveSettings(), 2, folder / 'phases').run([Wait(str(folder), n) for n in 'ab']))\n"
+        f"crew = DatatroveCrew(DatatroveSettings(), 2, pathlib.Path({str(phases)!r}))\n"
+        f"list(crew.run([Wait({str(folder)!r}, n) for n in 'ab']))\n"
     )
     env = os.environ | {"PYTHONPATH": os.pathsep.join(sys.path)}
-    driver = subprocess.Popen([sys.executable, "-c", script], env=env)
+    return subprocess.Popen([sys.executable, "-c", script], env=env)
+
+
+def test_workers_end_with_their_driver(tmp_path: Path) -> None:
+    driver = waiting_driver(tmp_path, tmp_path / "phases")
     workers = [pid_in(tmp_path / f"{name}.pid") for name in "ab"]
     group = os.getpgid(workers[0])
     driver.kill()
     driver.wait()
     soon(lambda: all(map(gone, workers)) and gone(group), "the workers' end")
+
+
+def test_ranks_find_a_user_s_rules_beside_python_and_below_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """With Python in /usr, everything in /usr/share is below it."""
+    monkeypatch.setattr(sys, "prefix", str(tmp_path / "venv"))
+    rules = [tmp_path / "venv-rules", tmp_path / "venv" / "rules"]
+    for folder in rules:
+        folder.mkdir(parents=True)
+        monkeypatch.syspath_prepend(folder)
+    added = crew_module._added_paths()
+    assert added[:2] == [str(folder) for folder in reversed(rules)]
+    for module in (os, pytest):  # of Python itself, and installed
+        assert str(Path(module.__file__).parent) not in added
+    assert str(Path(pytest.__file__).parents[1]) not in added
+
+
+def test_the_more_ranks_the_less_often_it_looks() -> None:
+    assert [crew_module._pause("local", n) for n in (3, 100_000)] == [0.1, 10.0]
+    assert crew_module._pause("slurm", 3) == 2.0
 
 
 def test_a_missing_package_is_a_config_error(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -2,9 +2,11 @@
 
 import json
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 from datatrove.data import Document
 from datatrove.executor.local import LocalPipelineExecutor
@@ -14,6 +16,7 @@ from tiny_stages import Append, DropWord, Repeat, Wrong, documents
 from corpus.errors import DataError, DriftError, LeaseError, SchemaError
 from corpus.schema import DOCUMENT
 from corpus.stage import fuse
+from corpus.storage import Folder
 from pipelines.artifact import Place
 from pipelines.engines.datatrove.io import CorpusReader, CorpusWriter, Stages, finish
 from pipelines.verify import file_faults, tally_faults
@@ -112,6 +115,25 @@ def test_stages_give_the_rows_of_our_own_pass(tmp_path: Path) -> None:
     assert stages.stats["forwarded"].total == len(kept)
 
 
+def test_documents_of_two_corpora_with_one_home_are_not_mixed_up(tmp_path: Path) -> None:
+    homes = []
+    for name in ("here", "there"):
+        made = writer(tmp_path / name)
+        run(tmp_path, Made(), made)
+        finish(made, N_RANKS)
+        homes.append(CorpusReader(str(tmp_path / name), "corpus/mine"))
+    both = [
+        replace(d, id=f"{n}: {d.id}", metadata=d.metadata | {"from": n})
+        for n, home in enumerate(homes)
+        for d in home.run()
+    ]
+    elsewhere = Document(text="no home", id="2: x", metadata={"from": 2})
+    through = list(Stages([Append(word="end")]).run(iter([*both, elsewhere])))
+    assert [(d.id, d.metadata) for d in through[:-1]] == [(d.id, d.metadata) for d in both]
+    assert through[-1].metadata["from"] == 2
+    assert "row" not in through[-1].metadata
+
+
 def test_documents_from_elsewhere_through_stages_into_a_corpus(tmp_path: Path) -> None:
     mine = writer(tmp_path / "root")
     stats = run(tmp_path, Made(), Stages([DropWord(word="bad"), Append(word="end")]), mine, workers=2)
@@ -129,6 +151,30 @@ def test_a_rank_that_fails_leaves_nothing_and_there_is_no_manifest(tmp_path: Pat
     assert [path for path in (tmp_path / "root").rglob("*") if path.is_file() and path.parent.name != "run"] == []
     run(tmp_path, Made(), mine)
     assert finish(mine, N_RANKS).kept == 21
+
+
+def test_a_rank_asks_for_its_own_record_only(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Were each to list them all, a million ranks would be told of a million records each."""
+    mine = writer(tmp_path / "root")
+    monkeypatch.delattr(Folder, "names")
+    mine.run(Made().run(None, 0, N_RANKS), 0, N_RANKS)
+    mine.run(Broken().run(None, 0, N_RANKS), 0, N_RANKS)  # done already: nothing is read
+
+
+def test_a_file_that_has_not_the_rows_of_its_manifest_is_told(tmp_path: Path) -> None:
+    mine = writer(tmp_path / "root")
+    run(tmp_path, Made(), mine)
+    manifest = finish(mine, N_RANKS)
+    first, second = (mine.shards(N_RANKS).folder.path(shard.files["data"].file) for shard in manifest.shards[:2])
+    rows = pq.read_table(second)
+    pq.write_table(rows.slice(1), second)
+    reader = CorpusReader(str(tmp_path / "root"), "corpus/mine")
+    assert len(list(reader.run(None, 0, N_RANKS))) == 7
+    with pytest.raises(DataError, match=r"00001-.*\.parquet has 6 rows, but its manifest says 7"):
+        list(reader.run(None, 1, N_RANKS))
+    Path(first).unlink()
+    with pytest.raises(DataError, match=r"00000-.*\.parquet is missing"):
+        list(reader.run(None, 0, N_RANKS))
 
 
 def test_another_making_or_number_of_ranks_is_another_build(tmp_path: Path) -> None:
@@ -160,7 +206,7 @@ def test_a_released_version_is_not_overwritten(tmp_path: Path) -> None:
 def test_what_does_not_fit_is_told() -> None:
     with pytest.raises(SchemaError, match='stage "wrong" makes other rows than documents'):
         Stages([Wrong(way="none", rows="project")])
-    odd = Document(text="", id="x", metadata={"row": "first"})
+    odd = Document(text="", id="x", metadata={"timestamp": "noon"})
     with pytest.raises(SchemaError, match="the metadata of a document from x on fit no column"):
         list(Stages([Append(word="end")]).run(iter([odd])))
     with pytest.raises(DataError, match="corpus/none@dev is not in"):

@@ -144,7 +144,8 @@ def test_an_error_comes_through_and_takes_the_other_jobs_out_of_the_queue(tmp_pa
     with pytest.raises(DataError, match=r"^what, where and how to mend$"):
         list(crew(tmp_path).run([Wait(folder, "late"), Fail("DataError"), *(Wait(folder, str(n)) for n in range(4))]))
     soon(lambda: told("squeue", "-h") == "", "an empty queue")
-    assert gone(pid_in(tmp_path / "late.pid"))
+    at_work = tmp_path / "late.pid"  # not there when the other failed before this one had begun
+    soon(lambda: not at_work.exists() or gone(int(at_work.read_text())), "the end of the other task")
 
 
 @slurm_only
@@ -162,8 +163,8 @@ def test_the_script_says_what_was_set(tmp_path: Path) -> None:
     pytest.importorskip("datatrove")
     wanted = settings(tmp_path, "sbatch.account=me", "qos=low", "cpus_per_task=3")
     order = Order(wanted, 7, 9, str(tmp_path), Environment.here())
-    phase = Phase.made(tmp_path, [Write(str(tmp_path), str(n)) for n in range(9)], order)
-    executor = executors.slurm_executor(phase)
+    with Phase.made(tmp_path, [Write(str(tmp_path), str(n)) for n in range(9)], order) as phase:
+        executor = executors.slurm_executor(phase)
     script = executor.get_launch_file_contents(executor.get_sbatch_args(9), "run")
     said = dict(re.findall(r"^#SBATCH --([\w-]+)=?(.*)$", script, re.MULTILINE))
     told_of = {"partition": "tiny", "time": "10:00", "mem-per-cpu": "1G", "cpus-per-task": "3", "qos": "low"}
