@@ -9,11 +9,10 @@ work has equal names, and unequal work is caught at the record.
 """
 
 import heapq
-import json
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -23,7 +22,7 @@ import pyarrow.compute as pc
 from corpus.canonical import canonical_json
 from corpus.errors import DataError
 from corpus.lease import Lease
-from corpus.manifest import FileInfo, ShardInfo, Tally, shard_from, summed
+from corpus.manifest import FileInfo, ShardInfo, Tally, records_from, summed
 from corpus.measures import ShardMeasures
 from corpus.parquet import RowGroups
 from corpus.schema import FAULTS, MARKS, align, with_columns, without
@@ -65,8 +64,8 @@ class ShardWriter:
     def records(self, shards: Sequence[int]) -> Iterator["Committed"]:
         """The records of these shards, in this order; DataError when one is not there."""
         for data in self.commits.read_all([_record_name(shard) for shard in shards]):
-            raw = json.loads(data)
-            yield Committed(shard_from(raw), tuple(Tally(**t) for t in raw["tally"]), raw["measures"])
+            raw = records_from(data)
+            yield Committed(**raw | {"tally": tuple(raw["tally"])})
 
     def write(self, shard: int, batches: Iterable[pa.RecordBatch], schema: pa.Schema) -> None:
         """Writes the rows of a shard and commits them; DataError when too many are faults."""
@@ -109,8 +108,7 @@ class ShardWriter:
             )
 
     def _commit(self, done: Committed) -> None:
-        tally = [asdict(t) for t in done.tally]
-        record = canonical_json(asdict(done.info) | {"tally": tally, "measures": done.measures})
+        record = canonical_json(done)
         name = _record_name(done.info.shard)
         if not self.commits.create(name, record) and self.commits.read(name) != record:
             raise DataError(

@@ -5,7 +5,7 @@ the listing does not depend on workers, engines or where the files lie.
 """
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass, replace
 from itertools import chain, groupby
 from typing import Any, BinaryIO, TypeVar
 
@@ -57,6 +57,10 @@ class Part:
     start: int
     end: int
 
+    def listed(self) -> dict[str, Any]:
+        """What is told of it: everything but the place."""
+        return {"source": self.source, "file": self.file, "size": self.size, "start": self.start, "end": self.end}
+
 
 @dataclass(frozen=True, slots=True)
 class Split:
@@ -68,13 +72,13 @@ class Split:
 
     def batch(self) -> pa.RecordBatch:
         """The split as a batch of SPLIT, the input of a reader stage."""
-        rows = [asdict(part) | {"shard": self.shard, "max_rows": self.max_rows} for part in self.parts]
+        own = {"shard": self.shard, "max_rows": self.max_rows}
+        rows = [own | {"url": part.url} | part.listed() for part in self.parts]
         return pa.RecordBatch.from_pylist(rows, schema=SPLIT)
 
     def listed(self) -> dict[str, Any]:
         """What is told of it: everything but the place."""
-        parts = [{key: value for key, value in asdict(part).items() if key != "url"} for part in self.parts]
-        return {"shard": self.shard, "max_rows": self.max_rows, "parts": parts}
+        return {"shard": self.shard, "max_rows": self.max_rows, "parts": [part.listed() for part in self.parts]}
 
 
 def find_files(sources: Mapping[str, Sequence[str]]) -> list[InputFile]:

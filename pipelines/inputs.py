@@ -7,18 +7,20 @@ from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import cached_property
+from itertools import chain
 from typing import Any
 
 from corpus.archive.members import boundary
-from corpus.canonical import canonical_json
 from corpus.errors import ConfigError
 from corpus.readahead import opened
-from corpus.splits import SPLIT, InputFile, Split, cut, find_files, limited
+from corpus.splits import SPLIT, InputFile, Split, cut, find_files, gather, limited
 from corpus.stage import fuse
 from corpus.stages.warc import WarcReader
 from corpus.storage import Folder
 
 DIGESTS = "digests.json"
+HASHED_AT_ONCE = 4 << 20
+"""Bytes of small files that one thread hashes in a row: handing over each by itself takes longer than hashing it."""
 
 
 @dataclass(frozen=True)
@@ -53,11 +55,16 @@ class RawInputs:
         files = [item for item in self.files if self.limit is None or item.url in read]
         data = self.memory.found(DIGESTS) if any(item.etag is None for item in files) else None
         known = json.loads(data) if data else {}
+
+        def hashed(group: Sequence[InputFile]) -> list[str]:
+            return [_content(item, known.get(item.url)) for item in group]
+
+        groups = gather(files, lambda item: item.size, HASHED_AT_ONCE)
         with ThreadPoolExecutor(os.cpu_count()) as threads:  # hashing lets go of the interpreter's lock
-            contents = list(threads.map(lambda item: _content(item, known.get(item.url)), files))
+            contents = list(chain.from_iterable(threads.map(hashed, groups)))
         told = {item.url: _told(item, content) for item, content in zip(files, contents, strict=True) if not item.etag}
         if any(known.get(url) != entry for url, entry in told.items()):
-            self.memory.write(DIGESTS, canonical_json(known | told))
+            self.memory.write(DIGESTS, json.dumps(known | told).encode())
         return [
             {"source": item.source, "file": item.file, "size": item.size, "content": content}
             for item, content in zip(files, contents, strict=True)

@@ -1,9 +1,8 @@
 """The step that encodes the mixture into token shards."""
 
-import json
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -11,7 +10,7 @@ import pyarrow as pa
 
 from corpus.canonical import canonical_json
 from corpus.errors import ConfigError
-from corpus.manifest import Manifest, ShardInfo, shard_from
+from corpus.manifest import Manifest, ShardInfo, records_from
 from corpus.parquet import read_batches
 from corpus.storage import Folder, sha256_of
 from pipelines.artifact import Built, Workshop
@@ -82,7 +81,7 @@ def _part(shop: Workshop, trained: vocab.Vocab, source: StoredFile) -> ShardInfo
     """One part, with a commit record of this build beside it, which counts only if the files are as it says."""
     commits, record = shop.folder / "commits" / shop.fingerprint[:16], f"{source.number:05d}.json"
     if commits.exists(record):
-        found = shard_from(json.loads(commits.read(record)))
+        found: ShardInfo = records_from(commits.read(record))
         if _whole(local_folder(shop.folder), found):
             return found
         commits.remove(record)
@@ -95,7 +94,7 @@ def _part(shop: Workshop, trained: vocab.Vocab, source: StoredFile) -> ShardInfo
     written = write_shard(shop.folder, source.number, encoded(), vocab_size=trained.size, eod_id=trained.eod_id)
     info = ShardInfo(source.number, {file.file.partition(".")[2]: file for file in written.files})
     shop.lease.check()
-    commits.create(record, canonical_json(asdict(info)))
+    commits.create(record, canonical_json(info))
     return info
 
 

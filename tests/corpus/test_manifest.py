@@ -82,6 +82,10 @@ def test_a_manifest_with_a_field_too_many_is_refused() -> None:
 
 def test_one_way_to_write_a_value_down() -> None:
     assert canonical_json({"b": 1, "a": "ü"}) == '{\n  "a": "ü",\n  "b": 1\n}\n'.encode()
+    nested = {"of": [{"b": [1, 2], "a": {}}, 1.5], "tally": Tally("web", None, None, 1, 2), "empty": []}
+    lines = canonical_json(nested).decode().splitlines()
+    assert lines[1:5] == ['  "empty": [],', '  "of": [', '    {"a": {}, "b": [1, 2]},', "    1.5"]
+    assert json.loads(canonical_json(nested))["tally"]["documents"] == 1
     assert fingerprint({"b": 1, "a": 2}) == fingerprint({"a": 2, "b": 1}) != fingerprint({"a": 2, "b": 1.0})
     for value in (float("nan"), float("inf")):
         with pytest.raises(ValueError, match="not JSON compliant"):

@@ -193,5 +193,5 @@ def test_a_commit_record_is_canonical(tmp_path: Path) -> None:
     folder = Folder(str(tmp_path))
     writer(folder).write(4, [judged(["a"])], DOCUMENT)
     data = (folder / "commits" / ("f" * 16)).read("00004.json")
-    assert set(json.loads(data)) == {"shard", "files", "tally", "measures"}
+    assert set(json.loads(data)) == {"info", "tally", "measures"}
     assert str(tmp_path) not in data.decode()

@@ -21,7 +21,7 @@ import tempfile
 import time
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager, suppress
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
 
 from corpus import errors
@@ -109,7 +109,7 @@ class Phase:
 
     def finish(self, rank: int, done: Done) -> None:
         """Notes that the rank is done."""
-        Folder(str(self.folder / "done")).write(f"{rank:05d}.json", canonical_json(asdict(done)))
+        Folder(str(self.folder / "done")).write(f"{rank:05d}.json", canonical_json(done))
 
     def finished(self, ranks: Iterable[int]) -> dict[int, Done]:
         """Those of the ranks that are done."""
