@@ -3,10 +3,11 @@
     python benchmarks/process_tree.py OUT.json [--session PID ...] -- COMMAND ...
 
 `cost_of` runs this file, so that the command has a parent of its own, which whatever it leaves behind falls to and is
-waited for by: the CPU seconds are the system's own account of every process, however short-lived. Memory and open files
-are looked up in /proc every LOOK_SECONDS, a process that lives shorter may be missed. `--session` names the leaders of
-process sessions that work for the command without being its children, a cluster's daemons: what they and theirs take
-meanwhile is added.
+waited for by: the CPU seconds are the system's own account of every process, however short-lived. That account leaves
+out children whose parent ignores their end (PySpark's workers): what the last look saw of them is added. Memory and
+open files are looked up in /proc every LOOK_SECONDS, a process that lives shorter may be missed. `--session` names
+the leaders of process sessions that work for the command without being its children, a cluster's daemons: what they
+and theirs take meanwhile is added.
 """
 
 import argparse
@@ -14,6 +15,7 @@ import ctypes
 import json
 import os
 import resource
+import signal
 import subprocess
 import sys
 import threading
@@ -134,7 +136,7 @@ def descendants(of: int, among: Mapping[int, Process]) -> list[Process]:
 
 @dataclass
 class Looks:
-    """The most that was seen so far."""
+    """The most that was seen so far; of children whose end nobody will hear of, what they had taken."""
 
     main: int
     sessions: frozenset[int]
@@ -142,12 +144,15 @@ class Looks:
     rss: defaultdict[str, int] = field(default_factory=lambda: defaultdict(int))
     open_files: defaultdict[str, int] = field(default_factory=lambda: defaultdict(int))
     born: dict[str, float] = field(default_factory=dict)
+    unheard: dict[int, float] = field(default_factory=dict)
 
     def look(self, with_pss: bool) -> None:
         """Looks at every process of the tree and of the sessions."""
         among = processes()
         watched = {process.pid: process for process in descendants(os.getpid(), among)}
         watched |= {pid: process for pid, process in among.items() if process.session in self.sessions}
+        deaf = {pid for pid in watched if _ignores_children(pid)}
+        self.unheard |= {pid: process.cpu_seconds for pid, process in watched.items() if process.parent in deaf}
         pss = 0
         for pid, process in watched.items():
             with suppress(OSError, StopIteration):  # it ends under our eyes, or is a zombie
@@ -157,6 +162,14 @@ class Looks:
                 self.open_files[role] = max(self.open_files[role], len([*Path(f"/proc/{pid}/fd").iterdir()]))
                 pss += _kib(Path(f"/proc/{pid}/smaps_rollup"), "Pss:") if with_pss else 0
         self.pss = max(self.pss, pss)
+
+
+def _ignores_children(pid: int) -> bool:
+    with suppress(OSError):
+        status = Path(f"/proc/{pid}/status").read_text().splitlines()
+        ignored = int(next(line.split()[1] for line in status if line.startswith("SigIgn:")), 16)
+        return bool(ignored >> (signal.SIGCHLD - 1) & 1)
+    return False
 
 
 def role_of(command_line: str) -> str:
@@ -199,14 +212,16 @@ def watched(command: Sequence[str], sessions: frozenset[int]) -> tuple[int, dict
     wall = time.monotonic() - started
     ended.set()
     thread.join()
+    heard = set()
     with suppress(ChildProcessError):
         while True:
-            os.wait()
+            heard.add(os.wait()[0])
     usage = resource.getrusage(resource.RUSAGE_CHILDREN)
     limit = time.monotonic() + EXECUTORS_END_SECONDS
     while _live(sessions) - there and time.monotonic() < limit:
         time.sleep(LOOK_SECONDS)
-    cpu = usage.ru_utime + usage.ru_stime + session_cpu(sessions) - before
+    unheard = sum(seconds for pid, seconds in looks.unheard.items() if pid not in heard)
+    cpu = usage.ru_utime + usage.ru_stime + unheard + session_cpu(sessions) - before
     begin = looks.born[DRIVER]
     born = {role: round(seconds - begin, 2) for role, seconds in looks.born.items()}
     return code, asdict(Cost(wall, cpu, looks.pss, dict(looks.rss), dict(looks.open_files), born))

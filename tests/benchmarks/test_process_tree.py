@@ -65,3 +65,20 @@ def test_failed_command_ends_the_benchmark_with_its_words(monkeypatch, tmp_path)
 
     with pytest.raises(SystemExit, match="ended with 3:\nno such thing"):
         cost_of([sys.executable, "-c", "print('no such thing'); raise SystemExit(3)"], tmp_path / "log")
+
+
+def test_children_whose_end_nobody_hears_of_are_counted(monkeypatch, tmp_path):
+    """As PySpark's daemon has them: the system drops their account when they end."""
+    monkeypatch.syspath_prepend(BENCHMARKS)
+    from process_tree import cost_of
+
+    deaf = f"""
+import os, signal, time
+signal.signal(signal.SIGCHLD, signal.SIG_IGN)
+if os.fork() == 0:
+    {BUSY.format(1.5).replace(chr(10), " ").replace("import time ", "")}
+    os._exit(0)
+time.sleep(4)
+"""
+    cost = cost_of([sys.executable, "-c", deaf], tmp_path / "log")
+    assert 1 < cost.cpu_seconds < 2.5
