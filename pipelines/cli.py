@@ -2,6 +2,7 @@
 
 import sys
 import traceback
+from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -130,6 +131,65 @@ def report(root: RunRoot = None, version: RunVersion = None) -> None:
     from pipelines import commands
 
     commands.report(root, version)
+
+
+Model = Annotated[
+    Path | None, typer.Option("--model", help="A folder that `export` wrote, in place of a run.", metavar="DIR")
+]
+
+
+@app.command(
+    epilog='Examples: `millstream generate "The house"` · `millstream generate --beams 4 "summarize: ..." --root '
+    'runs/tiny_t5` · `millstream generate --shots capitals.yaml "France" --temperature 0`'
+)
+def generate(
+    prompt: Annotated[str, typer.Argument(help="What the text begins with; an encoder-decoder reads it.")] = "",
+    shots: Annotated[
+        Path | None, typer.Option(help="YAML or .jsonl with solved examples to put before the prompt.", metavar="FILE")
+    ] = None,
+    model: Model = None,
+    root: RunRoot = None,
+    version: RunVersion = None,
+    max_tokens: Annotated[int, typer.Option(min=1, help="At most so many tokens.")] = 64,
+    temperature: Annotated[float, typer.Option(min=0, help="0 takes the likeliest token each time.")] = 0.8,
+    top_k: Annotated[int, typer.Option(min=0, help="Only the k likeliest tokens; 0 is all.")] = 0,
+    top_p: Annotated[float, typer.Option(help="Only the likeliest tokens that together reach p.")] = 0.95,
+    beams: Annotated[int, typer.Option(min=1, help="Above 1: search for the likeliest text, drawing nothing.")] = 1,
+    seed: Annotated[int, typer.Option(min=0)] = 0,
+) -> None:
+    """Let a trained decoder or encoder-decoder write."""
+    from pipelines import model_commands
+
+    model_commands.generate(
+        prompt, shots, model, root, version, max_tokens=max_tokens, temperature=temperature, top_k=top_k, top_p=top_p,
+        beams=beams, seed=seed,
+    )  # fmt: skip
+
+
+@app.command(epilog='Example: `millstream fill "The [MASK] is open." --root runs/tiny_bert`')
+def fill(
+    text: Annotated[str, typer.Argument(help="Text with masks, written as the vocabulary names them.")],
+    top: Annotated[int, typer.Option(min=1, help="Guesses for each mask.")] = 5,
+    model: Model = None,
+    root: RunRoot = None,
+    version: RunVersion = None,
+) -> None:
+    """Let a trained encoder guess what is behind the masks."""
+    from pipelines import model_commands
+
+    model_commands.fill(text, model, root, version, top)
+
+
+@app.command(epilog="Example: `millstream export my_model --root runs/tiny_gpt`, then `from_pretrained('my_model')`")
+def export(
+    out: Annotated[Path, typer.Argument(help="A new folder for config, weights and tokenizer.", metavar="DIR")],
+    root: RunRoot = None,
+    version: RunVersion = None,
+) -> None:
+    """Write the trained model as Hugging Face's transformers reads it, the vocabulary with it."""
+    from pipelines import model_commands
+
+    model_commands.export(out, root, version)
 
 
 def main() -> None:

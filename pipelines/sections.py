@@ -13,8 +13,10 @@ from typing import Annotated, Literal, Self
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, field_validator, model_validator
 
 from corpus.errors import ConfigError
-from pipelines.wording import fault, listed, shown, unknown
+from pipelines.wording import fault, listed, nearest, shown, unknown
 from pipelines.yaml12 import Plain
+from tokenizer.specials import NATURAL, SPECIALS
+from training.spec import presets
 
 Count = Annotated[int, Field(strict=True, ge=1)]
 Seed = Annotated[int, Field(strict=True, ge=0, lt=2**63)]  # half of a Philox key, kept below YAML's 64 signed bits
@@ -169,21 +171,59 @@ class Mix(Section):
 
 
 class Tokenizer(Section):
-    model: Literal["bpe-bytes"]
-    vocab_size: Annotated[int, Field(strict=True, ge=257, lt=2**31)]  # 256 bytes and the end of a document; int32
+    """A family of tokenizer/families.py; `specials`, of tokenizer/specials.py, is its natural one when left out."""
+
+    model: Literal["bpe-bytes", "wordpiece", "unigram"]
+    vocab_size: Annotated[int, Field(strict=True, ge=257, lt=2**31)]  # all entries, special ones too; int32
+    specials: Literal["gpt2", "roberta", "llama", "bert", "t5"] | None = None
+    lowercase: bool = True  # of wordpiece: BERT uncased
+    marks: bool = False  # word starts and sentence ends beside the tokens, also where no objective asks for them
+
+    @model_validator(mode="after")
+    def _fits_together(self) -> Self:
+        if self.model != "bpe-bytes" and "unk_token" not in SPECIALS[self.specials or NATURAL[self.model]].roles:
+            raise fault(f"{self.specials} has no token for what {self.model} does not know; take another", "specials")
+        if self.model != "wordpiece" and not self.lowercase:
+            raise fault(f"belongs to wordpiece; {self.model} keeps capitals as they are: leave it out", "lowercase")
+        return self
+
+
+Scalar = bool | int | float | str
+Options = Mapping[str, Scalar | tuple[Scalar, ...]]
 
 
 class Training(Section):
-    model: Literal["tiny-decoder"]
-    objective: Literal["causal"]
+    # a named size of training/families, or {preset: bert-base, layers: 4, ...}, or a family with its numbers
+    model: str | Options
+    # a name of training/objectives, or {name: span_corruption, its fields}
+    objective: str | Options
     context: Annotated[int, Field(strict=True, ge=2)]  # tokens in a row; one of them must have a next one
     steps: Count
     # what is left out is as training/config.py has it
+    document_mask: bool | None = None  # attention, and what is done to a text, stay inside documents
     batch_rows: Count | None = None  # rows of `context` tokens in a step
-    learning_rate: Positive | None = None  # of the matrices inside the blocks
+    optimizer: Literal["muon", "adamw"] | None = None
+    learning_rate: Positive | None = None  # of matrices
+    embedding_learning_rate: Positive | None = None
     warmup_share: Share | None = None  # of the steps, in which the rates grow
     weight_decay: Weight | None = None
     checkpoint_every: Count | None = None  # steps
+
+    @field_validator("model")
+    @classmethod
+    def _known_size(cls, model: str | Options) -> str | Options:
+        name = model if isinstance(model, str) else model.get("preset")
+        known = list(presets())
+        if name is not None and name not in known:
+            raise fault(f"is {shown(name)}{nearest(str(name), known) or ';'} sizes: {listed(known)}")
+        return model
+
+    @field_validator("objective")
+    @classmethod
+    def _named(cls, objective: str | Options) -> str | Options:
+        if not isinstance(objective, str) and not isinstance(objective.get("name"), str):
+            raise fault("has no name; write {name: span_corruption, noise_share: 0.15}")
+        return objective
 
 
 class Recipe(Section):

@@ -6,8 +6,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, ClassVar
 
-import pyarrow as pa
-
 from corpus.canonical import canonical_json
 from corpus.errors import ConfigError
 from corpus.manifest import Manifest, ShardInfo, records_from
@@ -18,9 +16,10 @@ from pipelines.corpus_steps import stored_files
 from pipelines.engines.engine import StoredFile
 from pipelines.names import MIXTURE, TOKENS, VOCAB
 from pipelines.recipe import Recipe
+from pipelines.training_plan import planned_objective
 from tokenizer import vocab
 from tokenizer.pack import Packed
-from tokenizer.shard import TokenShard, write_shard
+from tokenizer.shard import Batch, TokenShard, write_shard
 
 
 @dataclass(frozen=True)
@@ -38,12 +37,18 @@ class TokensStep:
         return {}
 
     def recipe(self) -> Mapping[str, Any]:
-        """The row length, for the packing record."""
-        return {"row_len": self._row_len, "step_version": self.version}
+        """The row length, for the packing record, and whether there are to be marks."""
+        return {"row_len": self._row_len, **({"marks": True} if self._marks else {}), "step_version": self.version}
 
     @property
     def _row_len(self) -> int:
         return self.asked.training.context if self.asked.training else 1024
+
+    @property
+    def _marks(self) -> bool:
+        """Whether the recipe or its objective asks for marks."""
+        assert self.asked.tokenizer is not None
+        return self.asked.tokenizer.marks or (self.asked.training is not None and planned_objective(self.asked).marks)
 
     def plan(self, inputs: Mapping[str, Manifest]) -> None:
         """None: it is no corpus."""
@@ -56,7 +61,7 @@ class TokensStep:
         infos, documents = [], 0
         for done, source in enumerate(sources):
             shop.progress("tokens", done, len(sources), documents)
-            infos.append(_part(shop, trained, source))
+            infos.append(_part(shop, trained, source, self._marks))
             documents += source.rows
         shop.progress("tokens", len(sources), len(sources), documents)
         parts = [TokenShard.open(folder, source.number, trained.size) for source in sources]
@@ -77,7 +82,7 @@ def tokens_by_source(parts: Sequence[TokenShard]) -> dict[str, int]:
     return dict(sorted(counts.items()))
 
 
-def _part(shop: Workshop, trained: vocab.Vocab, source: StoredFile) -> ShardInfo:
+def _part(shop: Workshop, trained: vocab.Vocab, source: StoredFile, marks: bool) -> ShardInfo:
     """One part, with a commit record of this build beside it, which counts only if the files are as it says."""
     commits, record = shop.folder / "commits" / shop.fingerprint[:16], f"{source.number:05d}.json"
     if commits.exists(record):
@@ -86,9 +91,9 @@ def _part(shop: Workshop, trained: vocab.Vocab, source: StoredFile) -> ShardInfo
             return found
         commits.remove(record)
 
-    def encoded() -> Iterator[tuple[pa.RecordBatch, Any]]:
+    def encoded() -> Iterator[Batch]:
         for batch in read_batches(source.path, ["id", "source", "url", "copy", "text"]):
-            yield batch, trained.encode_batch(batch.column("text").to_pylist())
+            yield trained.encoded(batch, batch.column("text").to_pylist(), marks=marks)
         shop.lease.check()  # here, for encoding takes long, and next the files are given their names
 
     written = write_shard(shop.folder, source.number, encoded(), vocab_size=trained.size, eod_id=trained.eod_id)

@@ -18,9 +18,9 @@ from pipelines.corpus_steps import stored_files
 from pipelines.names import CHECKPOINT, HELDOUT, TOKENS, VOCAB
 from pipelines.recipe import Recipe
 from pipelines.tokens_step import local_folder
+from pipelines.training_plan import planned_objective, training_config
 from tokenizer import vocab
 from tokenizer.bigram import Bigram
-from tokenizer.pack import Packed
 from tokenizer.shard import TokenShard
 
 MARKER = "training.fingerprint"
@@ -52,6 +52,7 @@ class TrainingStep:
     def recipe(self) -> Mapping[str, Any]:
         """What the trainer will do, its own defaults included."""
         assert self.asked.tokenizer is not None
+        planned_objective(self.asked)  # says before any work what it cannot do
         config = training_config(self.asked, self.asked.tokenizer.vocab_size)
         return {"training": config.identity(), "step_version": self.version}
 
@@ -77,17 +78,18 @@ class TrainingStep:
             n_tokens = step * config.batch_rows * config.model.context
             shop.progress("training", step, config.steps, n_tokens, "tokens", f"loss {loss:.3f}")
 
-        rows = Packed(shards, config.model.context)
         data = shop.inputs[TOKENS].fingerprint
         with interruptible():
             found = fit(
-                config, rows, data, trained_vocab, folder,
+                config, shards, data, trained_vocab, folder,
                 held_out=_scored(documents), on_progress=told, before_saving=shop.lease.check,
             )  # fmt: skip
         costs = {key: found.pop(key) for key in RUN_ONLY if key in found}
-        baselines = {"held_out_bigram": bigram_measures(shards, trained_vocab, documents)} if documents else {}
-        samples = {"samples": written(folder, trained_vocab, documents, self.asked.seed)}
-        return Built(shards=(_files(folder),), measures={**found, **baselines, **samples}, costs=costs)
+        if "held_out" in found:
+            found["held_out_bigram"] = bigram_measures(shards, trained_vocab, documents)
+        if config.model.kind == "decoder":
+            found["samples"] = written(folder, trained_vocab, documents, self.asked.seed)
+        return Built(shards=(_files(folder),), measures=found, costs=costs)
 
 
 @contextmanager
@@ -99,19 +101,6 @@ def interruptible() -> Iterator[None]:
         if isinstance(end.__context__, KeyboardInterrupt):
             raise end.__context__ from end
         raise
-
-
-def training_config(recipe: Recipe, vocab_size: int) -> Any:
-    """The trainer's configuration for the recipe's training section."""
-    from training.config import TrainingConfig
-    from training.spec import preset
-
-    asked = recipe.training
-    assert asked is not None
-    fields = asked.model_dump(exclude={"model", "context"}, exclude_none=True)
-    return TrainingConfig(
-        model=preset(asked.model, vocab=vocab_size, context=asked.context), seed=recipe.seed, **fields
-    )
 
 
 def forget_other_builds(folder: Path, fingerprint: str) -> None:
@@ -169,16 +158,13 @@ def written(
 ) -> list[dict[str, str]]:
     """What the model writes after the first words of a held-out document of each language."""
     from training import weights
-    from training.evaluation.sample import sample
+    from training.generation.sample import Sampling, sample
 
     model = weights.load(folder)
+    sampling = Sampling(max_tokens=SAMPLE_TOKENS, seed=seed)
     prompts = {lang: " ".join(text.split()[:PROMPT_WORDS]) for text, lang in reversed(documents)} or {"any": ""}
     return [
-        {
-            "language": lang,
-            "prompt": prompt,
-            "text": sample(model, trained, prompt, max_tokens=SAMPLE_TOKENS, seed=seed),
-        }
+        {"language": lang, "prompt": prompt, "text": sample(model, trained, prompt, sampling)}
         for lang, prompt in sorted(prompts.items())
     ]
 

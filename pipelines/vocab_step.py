@@ -12,6 +12,7 @@ from pipelines.corpus_steps import stored_files
 from pipelines.names import MIXTURE, VOCAB
 from pipelines.recipe import Recipe
 from tokenizer import measure, vocab
+from tokenizer.specials import NATURAL
 
 MEASURED_TEXTS = 64
 """Per shard and language, for the measures: enough for two digits."""
@@ -32,8 +33,12 @@ class VocabStep:
         return {}
 
     def recipe(self) -> Mapping[str, Any]:
-        """The tokenizer section."""
-        return {"tokenizer": self.asked.identity("tokenizer"), "step_version": self.version}
+        """The tokenizer section, as far as it decides entries; what is as by default is left out."""
+        assert self.asked.tokenizer is not None
+        decides = self.asked.tokenizer.model_dump(mode="json", exclude={"marks"}, exclude_defaults=True)
+        if decides.get("specials") == NATURAL[self.asked.tokenizer.model]:
+            del decides["specials"]
+        return {"tokenizer": decides, "step_version": self.version}
 
     def plan(self, inputs: Mapping[str, Manifest]) -> None:
         """None: it is no corpus."""
@@ -41,17 +46,18 @@ class VocabStep:
     def build(self, shop: Workshop) -> Built:
         """Trains, saves and measures."""
         assert self.asked.tokenizer is not None
-        size = self.asked.tokenizer.vocab_size
+        asked, size = self.asked.tokenizer, self.asked.tokenizer.vocab_size
         shop.progress("vocabulary", 0, 1, 0)
-        made = vocab.train_bpe_bytes(mixture_texts(shop), size)
+        options = {"lowercase": asked.lowercase} if asked.model == "wordpiece" else {}
+        made = vocab.train(asked.model, mixture_texts(shop), size, asked.specials, **options)
         if (found := made.get_vocab_size()) < size:
             raise ConfigError(
                 f"tokenizer.vocab_size is {size:,}, but the text of {MIXTURE} gives {found:,} entries and no more; "
                 f"ask for at most that many, or mix more text"
             )
         shop.lease.check()
-        files = vocab.save(made, shop.folder)
-        trained = vocab.load(shop.folder)
+        files = vocab.save(made, shop.folder, asked.specials)
+        trained = vocab.load(shop.folder, asked.specials)
         shop.progress("vocabulary", 1, 1, 0)
         info = ShardInfo(0, {info.file.partition(".")[0]: info for info in files})
         measures = {"vocab_size": trained.size, "digest": trained.digest}

@@ -1,4 +1,4 @@
-"""How well a vocabulary fits texts: counts first, then plain numbers from counts.
+"""How well a vocabulary fits texts: counts first, then plain numbers from counts. Bytes are those of the texts.
 
 Measures are ratios of sums, so the counts of many workers or shards add up to the counts of the whole.
 Legend: V vocabulary.
@@ -6,7 +6,7 @@ Legend: V vocabulary.
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Self
+from typing import Self
 
 import numpy as np
 import numpy.typing as npt
@@ -63,26 +63,33 @@ def fragments(vocab: Vocab) -> npt.NDArray[np.bool_]:
     return np.array(["\ufffd" in vocab.decode([i]) for i in range(vocab.size)], np.bool_)
 
 
-def measures(
-    counts: TextCounts, byte_lengths_V: npt.NDArray[Any], fragments_V: npt.NDArray[np.bool_]
-) -> dict[str, float]:
-    """Ratios of the counts; over nothing, a ratio is 0.
+def measures(counts: TextCounts, vocab: Vocab, fragments_V: npt.NDArray[np.bool_] | None = None) -> dict[str, float]:
+    """Ratios of the counts; over nothing, a ratio is 0. `fragments_V` may be given to find it once only.
 
     bytes_per_token      compression; higher is better
     tokens_per_word      fertility (Acs 2019; Rust et al. 2021); 1 is the least
     tokens_per_char      the same for languages that do not part words
-    single_byte_share    of the tokens, those that stand for one byte
-    fragment_share       of the tokens, those that are no whole characters
+    single_byte_share    of the tokens, those that stand for one byte       (of bytes only)
+    fragment_share       of the tokens, those that are no whole characters  (of bytes only)
+    unknown_share        of the tokens, those that stand for what has no entry  (of the other families only)
     used_share           of the vocabulary's entries, those that come at least once
     """
     n_tokens = int(counts.by_token.sum())
+    if vocab.lossless:
+        found = fragments(vocab) if fragments_V is None else fragments_V
+        special = {
+            "single_byte_share": _ratio(int(counts.by_token[vocab.byte_lengths == 1].sum()), n_tokens),
+            "fragment_share": _ratio(int(counts.by_token[found].sum()), n_tokens),
+        }
+    else:
+        assert vocab.specials.unknown is not None  # such a family is trained with one, and loaded with one only
+        special = {"unknown_share": _ratio(int(counts.by_token[vocab.specials.unknown]), n_tokens)}
     return {
         "n_tokens": n_tokens,
         "bytes_per_token": _ratio(counts.n_bytes, n_tokens),
         "tokens_per_word": _ratio(n_tokens, counts.n_words),
         "tokens_per_char": _ratio(n_tokens, counts.n_chars),
-        "single_byte_share": _ratio(int(counts.by_token[byte_lengths_V == 1].sum()), n_tokens),
-        "fragment_share": _ratio(int(counts.by_token[fragments_V].sum()), n_tokens),
+        **special,
         "used_share": _ratio(int(np.count_nonzero(counts.by_token)), len(counts.by_token)),
     }
 
@@ -95,9 +102,9 @@ def by_language(vocab: Vocab, counts: Mapping[str, TextCounts]) -> dict[str, dic
     """The measures of each language, by its name in order, and those of all together as "all"."""
     if "all" in counts:
         raise ConfigError('"all" is the name of the sum over languages; call the language something else')
-    lengths_V, fragments_V = vocab.byte_lengths, fragments(vocab)
+    fragments_V = fragments(vocab) if vocab.lossless else None
     whole = TextCounts.none(vocab.size)
     for part in counts.values():
         whole += part
     named = {language: counts[language] for language in sorted(counts)} | {"all": whole}
-    return {name: measures(part, lengths_V, fragments_V) for name, part in named.items()}
+    return {name: measures(part, vocab, fragments_V) for name, part in named.items()}

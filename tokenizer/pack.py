@@ -1,13 +1,14 @@
 """Rows of equal length over token shards: arithmetic on positions, so tokens are stored once for every row length.
 
-The shards in the order given are one long text. Row i has the input positions i * L .. (i + 1) * L - 1 and one token
-more, the target of its last input:
+The shards in the order given are one long text, and row i has its tokens i * L .. (i + 1) * L - 1 and `overlap` more,
+which are also the first of row i + 1. What predicts the next token takes one more, the target of its last input:
 
-    tokens [5 9 2 7 7 2 4], L = 3  ->  rows [5 9 2 7], [7 7 2 4]; the tail is the last token, which is a target only
+    tokens [5 9 2 7 7 2 4], L = 3    overlap 1  ->  rows [5 9 2 7], [7 7 2 4]; the tail [4] is a target only
+                                     overlap 0  ->  rows [5 9 2], [7 7 2]; the tail is [4]
 
-Every token is an input of exactly one row, save the tail: the last 1 to L tokens, for which no full row with a target
-is left. Nothing needs to be stored for this but the row length; `record` is what an artifact says in `pack.json`.
-Legend: T = L + 1 tokens of a row, N rows.
+Every token is among the first L of exactly one row, save the tail, for which no full row is left: the last
+`overlap` to L + overlap - 1 tokens. Nothing needs to be stored for this but the row length; `record` is what an
+artifact says in `pack.json`. Legend: S = L + overlap tokens of a row, N rows, D documents in a row.
 """
 
 from collections.abc import Iterator, Sequence
@@ -17,9 +18,11 @@ import numpy as np
 import numpy.typing as npt
 
 from corpus.errors import ConfigError
+from tokenizer.marking import SENTENCE_END, WORD_START
 from tokenizer.shard import TokenShard
 
 Ints = npt.NDArray[np.int64]
+Bools = npt.NDArray[np.bool_]
 
 
 class Span(NamedTuple):
@@ -36,19 +39,27 @@ class Span(NamedTuple):
     first_token: int
 
 
-class Packed:
-    """Rows of `row_len` inputs each over shards of one vocabulary."""
+class RowMarks(NamedTuple):
+    """Which tokens of a row begin a word, and which end a sentence."""
 
-    def __init__(self, shards: Sequence[TokenShard], row_len: int) -> None:
-        if row_len < 1:
-            raise ConfigError(f"row_len {row_len}: a row needs at least one token")
+    word_starts_S: Bools
+    sentence_ends_S: Bools
+
+
+class Packed:
+    """Rows of `row_len` tokens and `overlap` more over shards of one vocabulary, one row every `row_len` tokens."""
+
+    def __init__(self, shards: Sequence[TokenShard], row_len: int, overlap: int = 1) -> None:
+        if row_len < 1 or overlap < 0:
+            raise ConfigError(f"row_len {row_len}, overlap {overlap}: a row needs at least one token of its own")
         if len({shard.vocab_size for shard in shards}) > 1:
             raise ConfigError(f"shards of several vocabularies: {sorted({s.vocab_size for s in shards})} entries")
         self.shards = tuple(shards)
         self.row_len = row_len
+        self.overlap = overlap
         self._starts = np.concatenate([[0], np.cumsum([len(shard.tokens) for shard in shards], dtype=np.int64)])
         self.n_tokens = int(self._starts[-1])
-        self._n_rows = max(self.n_tokens - 1, 0) // row_len
+        self._n_rows = max(self.n_tokens - overlap, 0) // row_len
 
     def __len__(self) -> int:
         return self._n_rows
@@ -64,17 +75,24 @@ class Packed:
         }
 
     def row(self, i: int) -> Ints:
-        """The row_len + 1 tokens of row i."""
-        tokens_T: Ints = self.rows([i])[0]
-        return tokens_T
+        """The row_len + overlap tokens of row i."""
+        tokens_S: Ints = self.rows([i])[0]
+        return tokens_S
 
     def rows(self, indices_N: Sequence[int] | Ints) -> Ints:
-        """The tokens of many rows, [N, row_len + 1]. One copy for each row: gathering by index arrays is slower."""
-        tokens_NT = np.empty((len(indices_N), self.row_len + 1), np.int64)
-        for tokens_T, i in zip(tokens_NT, indices_N, strict=True):
+        """The tokens of many rows, [N, row_len + overlap]. A copy for each row: gathering by index arrays is slower."""
+        tokens_NS = np.empty((len(indices_N), self.row_len + self.overlap), np.int64)
+        for tokens_S, i in zip(tokens_NS, indices_N, strict=True):
             for shard, start, at, stop in self._pieces(int(i)):
-                tokens_T[at:stop] = self.shards[shard].tokens[start : start + stop - at]
-        return tokens_NT
+                tokens_S[at:stop] = self.shards[shard].tokens[start : start + stop - at]
+        return tokens_NS
+
+    def marks(self, i: int) -> RowMarks:
+        """Where words begin and sentences end in row i; DataError where a shard was written without marks."""
+        marks_S = np.concatenate(
+            [self.shards[shard].marks[start : start + stop - at] for shard, start, at, stop in self._pieces(i)]
+        )
+        return RowMarks((marks_S & WORD_START).astype(np.bool_), (marks_S & SENTENCE_END).astype(np.bool_))
 
     def segments(self, i: int) -> Ints:
         """Which document of row i each of its tokens belongs to, counted from 1; an eod belongs to the one it ends.
@@ -107,7 +125,7 @@ class Packed:
         """(shard, first token in it, row_start, row_stop) of the shards that row i touches."""
         if not 0 <= i < self._n_rows:
             raise IndexError(f"row {i} of {self._n_rows}")
-        begin, end = i * self.row_len, (i + 1) * self.row_len + 1
+        begin, end = i * self.row_len, (i + 1) * self.row_len + self.overlap
         shard = int(self._starts.searchsorted(begin, "right")) - 1
         at = begin
         while at < end:

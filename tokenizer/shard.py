@@ -3,6 +3,7 @@
     part-00012.bin                 the tokens, little-endian, uint16 or int32
     part-00012.idx                 Megatron-LM's index: "MMIDIDX\\0\\0", version, dtype, counts, lengths, offsets
     part-00012.documents.parquet   row number = document number in the shard: id, source, url, copy, n_tokens
+    part-00012.marks               where asked for, a byte for each token: see tokenizer/marking.py; 0 for an eod
 
 Megatron-LM, NeMo and `np.memmap` read the first two as they are. Each document is one sequence there, and `n_tokens`
 counts its eod. Legend: T tokens, N documents.
@@ -11,10 +12,11 @@ counts its eod. Legend: T tokens, N documents.
 import itertools
 import struct
 from collections.abc import Iterable, Sequence
+from contextlib import ExitStack
 from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
-from typing import IO, Any, Self
+from typing import IO, Any, NamedTuple, Self
 
 import numpy as np
 import numpy.typing as npt
@@ -38,7 +40,14 @@ ORIGINS = pa.schema([("id", pa.string()), ("source", pa.string()), ("url", pa.st
 DOCUMENTS = ORIGINS.append(pa.field("n_tokens", pa.int32()))
 
 Tokens = npt.NDArray[Any]
-Batch = tuple[pa.RecordBatch, Sequence[Tokens]]
+
+
+class Batch(NamedTuple):
+    """Rows with the ORIGINS columns, each one's tokens without eod, and their marks if the shard is to have them."""
+
+    rows: pa.RecordBatch
+    tokens: Sequence[Tokens]
+    marks: Sequence[npt.NDArray[np.uint8]] | None = None
 
 
 def token_dtype(vocab_size: int) -> np.dtype[Any]:
@@ -54,6 +63,11 @@ def file_names(part: int) -> tuple[str, str, str]:
     return f"{stem}.bin", f"{stem}.documents.parquet", f"{stem}.idx"
 
 
+def marks_name(part: int) -> str:
+    """The file of a part's marks."""
+    return f"part-{part:05d}.marks"
+
+
 @dataclass(frozen=True, kw_only=True)
 class Written:
     """What a manifest says of a shard; `n_tokens` counts the eods."""
@@ -65,35 +79,46 @@ class Written:
 
 
 def write_shard(folder: Folder, part: int, batches: Iterable[Batch], *, vocab_size: int, eod_id: int) -> Written:
-    """Writes a part from (rows with the ORIGINS columns, their tokens without eod); all three files appear or none.
+    """Writes a part from batches (tuples will do), with marks if they have them; all of its files appear or none.
 
     Columns that a batch lacks are null. An empty document is its eod alone. The bytes do not depend on how the
     documents are cut into batches. DataError: tokens outside the vocabulary, an eod inside a document, a document of
-    2^31 - 1 tokens or more. Limits: the lengths of all documents stay in memory until the end.
+    2^31 - 1 tokens or more, marks for some tokens only. Limits: the lengths of all documents stay in memory until the
+    end.
     """
     dtype = token_dtype(vocab_size)
     if not 0 <= eod_id < vocab_size:
         raise ConfigError(f"the eod id {eod_id} is outside the vocabulary's 0 to {vocab_size - 1}")
     lengths: list[int] = []
     bin_name, documents_name, idx_name = file_names(part)
-    with folder.scratch() as bin_path, folder.scratch() as documents_path, folder.scratch() as idx_path:
+    with ExitStack() as open_until_the_end:
+        bin_path, documents_path, marks_path, idx_path = (
+            open_until_the_end.enter_context(folder.scratch()) for _ in range(4)
+        )
         documents_file = RowGroups(documents_path, DOCUMENTS)
-        with bin_path.open("wb") as bin_file:
-            for rows, documents in batches:
-                new = _append(bin_file, documents, vocab_size, eod_id, dtype)
-                documents_file.write(align(with_columns(rows, {"n_tokens": pa.array(new, pa.int32())}), DOCUMENTS))
+        with bin_path.open("wb") as bin_file, marks_path.open("wb") as marks_file:
+            for batch in itertools.starmap(Batch, batches):
+                new = _append(bin_file, batch.tokens, vocab_size, eod_id, dtype)
+                _append_marks(marks_file, batch)
+                documents_file.write(
+                    align(with_columns(batch.rows, {"n_tokens": pa.array(new, pa.int32())}), DOCUMENTS)
+                )
                 lengths += new
         n_rows, rows_hash = documents_file.close()
         idx_path.write_bytes(index_bytes(np.array(lengths, np.int64), dtype))
-        files = (
-            _described(bin_name, bin_path),
-            replace(_described(documents_name, documents_path), rows=n_rows, rows_hash=rows_hash),
-            _described(idx_name, idx_path),
-        )
-        folder.remove(idx_name)  # gone first, back last: a crash in between never leaves an old file beside a new one
-        for name, path in ((bin_name, bin_path), (documents_name, documents_path), (idx_name, idx_path)):
+        paths = {bin_name: bin_path, marks_name(part): marks_path, documents_name: documents_path, idx_name: idx_path}
+        if (n_marks := marks_path.stat().st_size) == 0:
+            del paths[marks_name(part)]
+        elif n_marks != sum(lengths):
+            raise DataError(f"{n_marks} marks for {sum(lengths)} tokens: give marks with every batch or with none")
+        files = [_described(name, path) for name, path in paths.items()]
+        # the index gone first and back last: a crash in between never leaves an old file beside a new one
+        folder.remove(idx_name)
+        folder.remove(marks_name(part))
+        for name, path in paths.items():
             folder.adopt(path, name)
-    return Written(part=part, files=files, n_documents=len(lengths), n_tokens=sum(lengths))
+    found = tuple(replace(f, rows=n_rows, rows_hash=rows_hash) if f.file == documents_name else f for f in files)
+    return Written(part=part, files=found, n_documents=len(lengths), n_tokens=sum(lengths))
 
 
 def _described(name: str, path: Path) -> FileInfo:
@@ -124,6 +149,13 @@ def _append(
     return [len(tokens_T) + 1 for tokens_T in documents]
 
 
+def _append_marks(file: IO[bytes], batch: Batch) -> None:
+    for tokens_T, marks_T in zip(batch.tokens, batch.marks or (), strict=batch.marks is not None):
+        if len(tokens_T) != len(marks_T):
+            raise DataError(f"{len(marks_T)} marks for a document of {len(tokens_T)} tokens: mark what was encoded")
+        file.write(marks_T.astype(np.uint8).tobytes() + b"\0")  # an eod begins no word and ends no sentence
+
+
 def index_bytes(lengths_N: npt.NDArray[np.int64], dtype: np.dtype[Any]) -> bytes:
     """The `.idx` file: header, lengths (int32), byte offsets (int64), document ends (int64; Megatron counts N + 1)."""
     starts_N = np.cumsum(lengths_N) - lengths_N
@@ -138,13 +170,15 @@ def index_bytes(lengths_N: npt.NDArray[np.int64], dtype: np.dtype[Any]) -> bytes
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class TokenShard:
-    """A part, memory-mapped: `tokens` [T], and `starts` [N + 1] with the first token of each document, then T."""
+    """A part, memory-mapped: `tokens` [T], `starts` [N + 1] with the first token of each document, then T, and `marked`
+    [T] where the part has marks."""
 
     folder: Path
     part: int
     vocab_size: int
     tokens: Tokens
     starts: npt.NDArray[np.int64]
+    marked: npt.NDArray[np.uint8] | None = None
 
     @classmethod
     def open(cls, folder: Path, part: int, vocab_size: int) -> Self:
@@ -153,12 +187,24 @@ class TokenShard:
         dtype = token_dtype(vocab_size)
         lengths_N = _read_index(folder / idx_name, dtype)
         starts_N1 = np.concatenate([np.zeros(1, np.int64), np.cumsum(lengths_N, dtype=np.int64)])
-        tokens_T = _mapped(folder / bin_name, dtype, int(starts_N1[-1]))
-        return cls(folder=folder, part=part, vocab_size=vocab_size, tokens=tokens_T, starts=starts_N1)
+        n_tokens = int(starts_N1[-1])
+        tokens_T = _mapped(folder / bin_name, dtype, n_tokens)
+        marked_T = _marked(folder / marks_name(part), n_tokens)
+        return cls(folder=folder, part=part, vocab_size=vocab_size, tokens=tokens_T, starts=starts_N1, marked=marked_T)
 
     @property
     def n_documents(self) -> int:
         return len(self.starts) - 1
+
+    @property
+    def marks(self) -> npt.NDArray[np.uint8]:
+        """A byte for each token; see tokenizer/marking.py. DataError where the part was written without."""
+        if self.marked is None:
+            raise DataError(
+                f"{self.folder / marks_name(self.part)} is missing: the part was written without marks of words and "
+                f"sentences; set tokenizer.marks: true in the recipe and make the tokens again"
+            )
+        return self.marked
 
     def document(self, number: int) -> Tokens:
         """The tokens of a document, its eod last; a view."""
@@ -218,13 +264,21 @@ def _read_index(path: Path, dtype: np.dtype[Any]) -> npt.NDArray[np.int64]:
     return lengths_N
 
 
+def _marked(path: Path, n_tokens: int) -> npt.NDArray[np.uint8] | None:
+    """None where there are none; no tokens have marks without a file."""
+    if n_tokens == 0:
+        return np.empty(0, np.uint8)
+    return _mapped(path, np.dtype(np.uint8), n_tokens) if path.is_file() else None
+
+
 def _mapped(path: Path, dtype: np.dtype[Any], n_tokens: int) -> Tokens:
     if not path.is_file():
         raise DataError(f"{path} is missing, though its index is there")
     size_bytes = path.stat().st_size
     if size_bytes != n_tokens * dtype.itemsize:
         raise DataError(
-            f"{path} has {size_bytes} bytes; its index tells of {n_tokens} tokens, {n_tokens * dtype.itemsize} bytes"
+            f"{path} has {size_bytes} bytes; its index tells of {n_tokens} tokens, {n_tokens * dtype.itemsize} bytes: "
+            f"write the part again"
         )
     if n_tokens == 0:  # an empty file cannot be mapped
         return np.empty(0, dtype)

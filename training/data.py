@@ -1,4 +1,4 @@
-"""Batches of packed rows, in an order that is computed from one number: how many samples the weights have seen.
+"""Batches of rows, in an order that is computed from one number: how many samples the weights have seen.
 
 Sample s of a run is a row that depends on (seed, s) alone, and its noise on (seed, epoch, row). So the state of the
 data is one counter, and a resumed run reads exactly the samples it would have read. Rows are copied from memory maps,
@@ -6,7 +6,7 @@ which costs less than handing them to worker processes: there are none. Legend: 
 """
 
 from collections.abc import Iterator, Sequence
-from typing import Any, Protocol
+from typing import Any
 
 import lightning
 import numpy as np
@@ -15,19 +15,17 @@ from torch import Tensor
 
 from corpus.errors import ConfigError
 from tokenizer.order import Order
-from training.objective import Example, Ints, Objective, Row, noise
+from training.objective import Example, Objective, Rows, noise
 
 Batch = dict[str, Tensor]
 
 
-class Rows(Protocol):
-    """What `tokenizer.pack.Packed` gives."""
-
-    row_len: int
-
-    def __len__(self) -> int: ...
-    def rows(self, indices_N: Sequence[int] | Ints, /) -> Ints: ...
-    def segments(self, i: int, /) -> Ints: ...
+def collated(examples: Sequence[Example]) -> Batch:
+    """Examples as tensors, a row each, names without their shapes: tokens, targets, ..."""
+    return {
+        name.rsplit("_", 1)[0]: torch.from_numpy(np.stack([example[name] for example in examples]))
+        for name in examples[0]
+    }
 
 
 class Batches:
@@ -58,8 +56,6 @@ class RowData(lightning.LightningDataModule):
         self, rows: Rows, objective: Objective, *, seed: int, batch_rows: int, steps: int, fingerprint: str
     ) -> None:
         super().__init__()
-        if len(rows) < 1:
-            raise ConfigError(f"the tokens do not fill one row of {rows.row_len}; take a shorter context or more text")
         self.rows, self.objective, self.seed = rows, objective, seed
         self.batch_rows, self.steps, self.fingerprint = batch_rows, steps, fingerprint
         self.order = Order(n_rows=len(rows), seed=seed)
@@ -73,20 +69,17 @@ class RowData(lightning.LightningDataModule):
         return Batches(self, self.trainer.global_rank, world)
 
     def batch(self, start: int, stop: int) -> Batch:
-        """Samples start .. stop - 1 of the run as tensors, names without their shape: tokens, targets, ..."""
+        """Samples start .. stop - 1 of the run."""
         rows_N = self.order.samples(start, stop)
         examples = [
-            self._example(int(row), tokens_S, sample // len(self.rows))
-            for row, tokens_S, sample in zip(rows_N, self.rows.rows(rows_N), range(start, stop), strict=True)
+            self._example(int(row), sample // len(self.rows))
+            for row, sample in zip(rows_N, range(start, stop), strict=True)
         ]
-        return {
-            name.rsplit("_", 1)[0]: torch.from_numpy(np.stack([example[name] for example in examples]))
-            for name in examples[0]
-        }
+        return collated(examples)
 
-    def _example(self, row: int, tokens_S: Ints, epoch: int) -> Example:
-        segments_S = self.rows.segments(row) if self.objective.segments else None
-        return self.objective.draw(Row(tokens_S, segments_S), noise(self.seed, epoch, row))
+    def _example(self, row: int, epoch: int) -> Example:
+        copies = self.objective.static_copies
+        return self.objective.draw(self.rows.row(row), noise(self.seed, epoch % copies if copies else epoch, row))
 
     def state_dict(self) -> dict[str, Any]:
         """The counter of samples that the weights have seen, and what they were samples of."""

@@ -15,7 +15,6 @@ import time
 import warnings
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -25,14 +24,16 @@ from lightning.pytorch.loggers import TensorBoardLogger
 from safetensors.torch import save_model
 
 from corpus.errors import ConfigError
+from tokenizer.shard import TokenShard
 from tokenizer.vocab import Vocab
 from training import models
 from training.checkpoint import Checkpoints, latest, step_of
 from training.config import TrainingConfig
-from training.data import RowData, Rows
+from training.data import RowData
 from training.evaluation.perplexity import HeldOut, bits
+from training.evaluation.targets import held_out_shards, per_target
 from training.module import LanguageModule
-from training.objectives import objective
+from training.objective import Objective
 from training.record import Progress, Record, read_metrics
 
 Measures = dict[str, Any]
@@ -47,7 +48,7 @@ KNOWN = (
 
 def fit(
     config: TrainingConfig,
-    rows: Rows,
+    shards: Sequence[TokenShard],
     fingerprint: str,
     vocab: Vocab,
     out: Path,
@@ -56,39 +57,54 @@ def fit(
     on_progress: Progress | None = None,
     before_saving: Callable[[], None] | None = None,
 ) -> Measures:
-    """Trains on the rows and returns the measures; ConfigError before any work if parts do not fit together, GateError
-    once the loss is no number. What `before_saving` raises keeps the weights of an earlier run in place."""
-    _check(config, rows, vocab)
+    """Trains on the shards and returns the measures; ConfigError before any work if parts do not fit together,
+    GateError once the loss is no number. What `before_saving` raises keeps the weights of an earlier run in place."""
+    task = _task(config, vocab)
     torch.set_num_threads(config.threads or len(os.sched_getaffinity(0)))
     with _quiet():
-        module, seconds = _run(config, rows, fingerprint, out, on_progress)
+        module, seconds = _run(config, task, shards, fingerprint, out, on_progress)
     if before_saving:
         before_saving()
     _save(module, config, vocab, out)
-    return _measures(config, module, vocab, held_out, out, seconds)
+    measures = _measures(config, out, seconds)
+    if held_out:
+        measures |= _worth(config, module, task, shards, vocab, held_out)
+    return measures
 
 
-def _check(config: TrainingConfig, rows: Rows, vocab: Vocab) -> None:
+def _task(config: TrainingConfig, vocab: Vocab) -> Objective:
+    """The objective over this vocabulary."""
     if config.model.vocab != vocab.size:
         raise ConfigError(
             f"the model has {config.model.vocab} tokens, the vocabulary {vocab.size}; make the model with that number"
         )
-    if rows.row_len != config.model.context:
-        raise ConfigError(
-            f"rows of {rows.row_len} tokens for a model of context {config.model.context}; pack rows of that length"
-        )
+    return config.task(vocab.specials)
 
 
 def _run(
-    config: TrainingConfig, rows: Rows, fingerprint: str, out: Path, on_progress: Progress | None
+    config: TrainingConfig,
+    task: Objective,
+    shards: Sequence[TokenShard],
+    fingerprint: str,
+    out: Path,
+    on_progress: Progress | None,
 ) -> tuple[LanguageModule, float]:
     """The trained module, and the seconds that this process trained for."""
     start = latest(out / "checkpoints", config)
     torch.manual_seed(config.seed)
     module = LanguageModule(config)
-    task = objective(config.objective, segments=config.document_mask)
+    rows = task.rows(shards, config.model.context, config.seed)
+    if len(rows) == 0:
+        raise ConfigError(
+            f"the tokens do not fill one row of {config.model.context}; take a shorter context or more text"
+        )
     data = RowData(
-        rows, task, seed=config.seed, batch_rows=config.batch_rows, steps=config.steps, fingerprint=fingerprint
+        rows,
+        task,
+        seed=config.seed,
+        batch_rows=config.batch_rows,
+        steps=config.steps,
+        fingerprint=fingerprint,
     )
     out.mkdir(parents=True, exist_ok=True)
     callbacks = [Record(out / "metrics.csv", config, on_progress), Checkpoints(out / "checkpoints", config)]
@@ -153,19 +169,17 @@ def _save(module: LanguageModule, config: TrainingConfig, vocab: Vocab, out: Pat
     save_model(module.model, str(beside))
     beside.chmod(0o644)  # safetensors makes files that only their owner may read
     beside.replace(out / "model.safetensors")
-    said = {"model": asdict(config.model), "vocab_digest": vocab.digest, "training": config.identity()}
+    said = {"model": config.model.identity(), "vocab_digest": vocab.digest, "training": config.identity()}
     beside.write_text(json.dumps(said, indent=2, sort_keys=True) + "\n", encoding="utf-8")
     beside.replace(out / "config.json")
 
 
-def _measures(
-    config: TrainingConfig, module: LanguageModule, vocab: Vocab, held_out: Sequence[HeldOut], out: Path, seconds: float
-) -> Measures:
-    """What the run is worth, and what it cost. Seconds and speed are this process's, after a restart the rest only."""
+def _measures(config: TrainingConfig, out: Path, seconds: float) -> Measures:
+    """What the run cost. Seconds and speed are this process's, after a restart the rest only."""
     steps = read_metrics(out / "metrics.csv")
-    measures: Measures = {
+    return {
         "n_params": config.model.n_params(),
-        "flops_per_token": config.model.flops_per_token(),
+        **({"flops_per_token": config.model.flops_per_token()} if config.model.kind == "decoder" else {}),
         "steps": config.steps,
         "tokens": config.steps * config.batch_rows * config.model.context,
         "loss": steps[-1]["loss"],
@@ -174,9 +188,26 @@ def _measures(
         "precision": precision(config),
         "threads": torch.get_num_threads(),
     }
-    if held_out:
+
+
+def _worth(
+    config: TrainingConfig,
+    module: LanguageModule,
+    task: Objective,
+    shards: Sequence[TokenShard],
+    vocab: Vocab,
+    held_out: Sequence[HeldOut],
+) -> Measures:
+    """On held-out documents: bits per byte where all of a text is predicted, else nats per target of the objective."""
+    if config.objective == "causal":
         torch.manual_seed(config.seed)
         untrained = models.build(config.model)
-        measures["held_out"] = bits(module.model, vocab, held_out).measures()
-        measures["held_out_untrained"] = bits(untrained, vocab, held_out).measures()
-    return measures
+        return {
+            "held_out": bits(module.model, vocab, held_out).measures(),
+            "held_out_untrained": bits(untrained, vocab, held_out).measures(),
+        }
+    row_len, seed = config.model.context, config.seed
+    training = task.rows(shards, row_len, seed)
+    with held_out_shards([text for text, _ in held_out], vocab, marks=task.marks) as parts:
+        scored = task.rows(parts, row_len, seed)
+        return {"held_out_targets": per_target(module.model, task, training, scored, vocab.size, seed)}

@@ -8,14 +8,13 @@ from torch import Tensor
 
 from training import models
 from training.config import TrainingConfig
-from training.data import Batch
-from training.loss import n_targets, nats
+from training.models import Batch, Term
 from training.optim import optimizer, set_rates
 
 
 class LanguageModule(lightning.LightningModule):
-    """The loss is nats per target token, over the targets of all ranks: a mean of means would weigh a token by how
-    many others happened to share its rank."""
+    """The loss is the sum over a model's terms of nats per target, over the targets of all ranks: a mean of means would
+    weigh a target by how many others happened to share its rank."""
 
     def __init__(self, config: TrainingConfig) -> None:
         super().__init__()
@@ -23,11 +22,13 @@ class LanguageModule(lightning.LightningModule):
         self.model = models.build(config.model)
 
     def training_step(self, batch: Batch, batch_idx: int) -> Tensor:
-        hidden_BTD = self.model.hidden(batch["tokens"], batch.get("segments"))
-        total = nats(hidden_BTD.flatten(0, 1), self.model.output.weight, batch["targets"].flatten())
-        counted = self.trainer.strategy.reduce(n_targets(batch["targets"]).float(), reduce_op="sum")
-        # ranks' gradients are averaged, so each rank's share is scaled up by their number
-        return total * self.trainer.world_size / cast(Tensor, counted)
+        losses = [self._per_target(term) for term in self.model.terms(batch).values()]
+        return torch.stack(losses).sum()
+
+    def _per_target(self, term: Term) -> Tensor:
+        n_targets = cast(Tensor, self.trainer.strategy.reduce(term.targets.float(), reduce_op="sum"))
+        # ranks' gradients are averaged, so each rank's share is scaled up by their number; a batch may have no target
+        return term.nats * self.trainer.world_size / n_targets.clamp(min=1)
 
     def configure_optimizers(self) -> torch.optim.Optimizer:
         return optimizer(self.model, self.config)

@@ -6,20 +6,24 @@ import torch
 from torch import nn
 
 from training.config import TrainingConfig
+from training.models import Model
 from training.muon import MuonAdamW
 
 FLOOR = 0.05  # cosine ends at this share of the peak; Chinchilla's 0.1, halved for short runs
 
 
-def optimizer(model: nn.Module, config: TrainingConfig) -> MuonAdamW:
-    """Three groups: matrices inside blocks (with weight decay), embeddings, and gains (both without).
+def optimizer(model: Model, config: TrainingConfig) -> MuonAdamW:
+    """Three groups: matrices between vectors (with weight decay), embeddings with the output matrix, and gains (both
+    without).
 
     Each group remembers its `peak` rate; `set_rates` fills in `lr`.
     """
-    named = list(model.named_parameters())  # a tied matrix comes once, by its embedding's name
-    matrices = [weight for name, weight in named if weight.ndim == 2 and name.startswith("blocks.")]
-    embeddings = [weight for name, weight in named if weight.ndim == 2 and not name.startswith("blocks.")]
-    gains = [weight for _, weight in named if weight.ndim < 2]
+    looked_up = {id(part.weight) for part in model.modules() if isinstance(part, nn.Embedding)}
+    looked_up.add(id(model.output.weight))
+    weights = list(model.parameters())  # a tied matrix comes once
+    embeddings = [weight for weight in weights if id(weight) in looked_up]
+    matrices = [weight for weight in weights if weight.ndim == 2 and id(weight) not in looked_up]
+    gains = [weight for weight in weights if weight.ndim < 2]
     peak, embedding_peak = config.learning_rate, config.embedding_learning_rate
     groups = [
         {

@@ -1,43 +1,85 @@
-"""ModelSpec: what a model is, in numbers, checked when it is made. No torch here: a scheduler may read this file.
+"""ModelSpec: what a model is, in numbers, checked when it is made. No torch here: a scheduler may read this file."""
 
-One entry in PARAMETERS for each family says how its parameters are counted; the torch classes stand in
-`training/models/` under the same names.
-"""
-
-from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, fields
+from typing import Any
 
 from corpus.errors import ConfigError
+from training.families import FAMILIES, Family
+from training.families.family import Kind
+
+SIZES = ("layers", "width", "heads", "ffn", "vocab", "context", "kv_heads", "head_width")
 
 
 @dataclass(frozen=True, kw_only=True)
 class ModelSpec:
-    """The shape of one model. `ffn` is the width inside a SwiGLU block (three matrices of width x ffn); the usual
-    choice, 8/3 x width, gives it the parameters of a plain block of 4 x width (Shazeer 2020, GLU variants)."""
+    """The shape of one model. The fields after `norm_eps` are options of some families; for another family they must
+    stay as they are.
 
-    family: str = "decoder"
+    `ffn` is the inner width of a block's feed-forward part (three matrices of width x ffn where it is gated); `layers`
+    are the encoder's where there are two stacks. `context` is the longest row.
+    """
+
+    family: str = "llama"
     layers: int
     width: int
     heads: int
-    kv_heads: int
     ffn: int
     vocab: int
     context: int
-    tied: bool = True
-    qk_norm: bool = True
+    tied: bool = True  # the output matrix is the embedding
+    norm_eps: float = 1e-5
+    kv_heads: int = 0  # heads of keys and values; 0: as many as heads
+    head_width: int = 0  # numbers in one head's query; 0: width / heads
+    qk_norm: bool = False  # queries and keys of unit scale
     rope_base: float = 10_000.0  # Su et al. 2021, RoFormer, section 3.3
-    norm_eps: float = 1e-5  # Llama's
+    decoder_layers: int = 0  # 0: as many as layers
+    gated: bool = False  # feed-forward parts with a gate
+    shared: bool = False  # encoder and decoder share their parameters
+    relative_buckets: int = 32  # Raffel et al. 2020, section 2.1
+    relative_distance: int = 128  # ... the distance from which all share a bucket
+    relative_both_ways: bool = False  # a decoder's buckets tell after from before, as a prefix LM's must
 
     def __post_init__(self) -> None:
-        if self.family not in PARAMETERS:
-            raise ConfigError(f'model family "{self.family}" is unknown; known: {", ".join(sorted(PARAMETERS))}')
-        for field in ("layers", "width", "heads", "kv_heads", "ffn", "vocab", "context"):
-            if getattr(self, field) < 1:
-                raise ConfigError(f"model {field} is {getattr(self, field)}; it must be 1 or more")
-        if self.width % (2 * self.heads):
+        if self.family not in FAMILIES:
+            raise ConfigError(f'model family "{self.family}" is unknown; known: {", ".join(sorted(FAMILIES))}')
+        derived = {
+            "kv_heads": self.heads,
+            "head_width": self.width // max(self.heads, 1),
+            "decoder_layers": self.layers if "decoder_layers" in self.about.options else 0,
+        }
+        self._check_options(derived)
+        if self.heads >= 1 and not self.head_width and self.width % self.heads:
             raise ConfigError(
-                f"model width {self.width} over {self.heads} heads gives no even head width, which rotary positions "
-                f"need; take a width that is a multiple of {2 * self.heads}"
+                f"model width {self.width} does not split over {self.heads} heads; take a multiple of {self.heads}, "
+                f"or say head_width"
+            )
+        for name, value in derived.items():
+            object.__setattr__(self, name, getattr(self, name) or value)
+        self._check_sizes()
+
+    def _check_options(self, derived: dict[str, int]) -> None:
+        known = self.about.options
+        for option in fields(self)[_N_COMMON:]:
+            unset = option.default, derived.get(option.name)  # a spec that was written out says what it derived
+            if option.name not in known and getattr(self, option.name) not in unset:
+                raise ConfigError(
+                    f'model {option.name} is {getattr(self, option.name)}, but the family "{self.family}" has no such '
+                    f"option; leave it out"
+                )
+
+    def _check_sizes(self) -> None:
+        for name in (*SIZES, *({"decoder_layers"} & self.about.options)):
+            if getattr(self, name) < 1:
+                raise ConfigError(f"model {name} is {getattr(self, name)}; it must be 1 or more")
+        if "rope_base" in self.about.options and self.head_width % 2:
+            raise ConfigError(
+                f"model head width {self.head_width} is odd, and rotary positions turn pairs; take a width that is a "
+                f"multiple of {2 * self.heads}"
+            )
+        if self.shared and self.decoder_layers != self.layers:
+            raise ConfigError(
+                f"model layers {self.layers} and decoder_layers {self.decoder_layers} cannot share their parameters; "
+                f"leave decoder_layers out"
             )
         if self.heads % self.kv_heads:
             raise ConfigError(
@@ -50,40 +92,45 @@ class ModelSpec:
             )
 
     @property
-    def head_width(self) -> int:
-        """Numbers in one head's query."""
-        return self.width // self.heads
+    def about(self) -> Family:
+        """What is known of its family."""
+        return FAMILIES[self.family]
+
+    @property
+    def kind(self) -> Kind:
+        """Encoder, decoder, or both."""
+        return self.about.kind
+
+    def identity(self) -> dict[str, Any]:
+        """Its numbers, without the options that its family does not have."""
+        unread = {option.name for option in fields(self)[_N_COMMON:]} - self.about.options
+        return {name: value for name, value in asdict(self).items() if name not in unread}
 
     def n_params(self) -> int:
         """Exact count of trainable numbers; a tied output matrix counts once."""
-        return PARAMETERS[self.family](self)
+        return self.about.n_params(self)
 
     def flops_per_token(self) -> int:
-        """Training FLOPs for one token of a full row, forward and backward: 6 for each weight that multiplies (the
-        output matrix too, tied or not; a look-up costs nothing) and 12 x layers x width x context for attention, not
-        halved for causality (Chowdhery et al. 2022, PaLM, appendix B)."""
+        """A decoder's training FLOPs for one token of a full row, forward and backward: 6 for each weight that
+        multiplies (the output matrix too, tied or not; a look-up costs nothing) and 12 x layers x heads x head width x
+        context for attention, not halved for causality (Chowdhery et al. 2022, PaLM, appendix B)."""
         lookup = 0 if self.tied else self.vocab * self.width
-        return 6 * (self.n_params() - lookup) + 12 * self.layers * self.width * self.context
+        return 6 * (self.n_params() - lookup) + 12 * self.layers * self.heads * self.head_width * self.context
 
 
-def decoder_params(spec: ModelSpec) -> int:
-    """Embedding, per layer attention + SwiGLU + two norms, last norm, and an untied output."""
-    kv_width = spec.kv_heads * spec.head_width
-    attention = 2 * spec.width * spec.width + 2 * spec.width * kv_width
-    layer = attention + 3 * spec.width * spec.ffn + 2 * spec.width
-    embeddings = (1 if spec.tied else 2) * spec.vocab * spec.width
-    return embeddings + spec.layers * layer + spec.width
+_N_COMMON = [field.name for field in fields(ModelSpec)].index("norm_eps") + 1
 
 
-PARAMETERS: dict[str, Callable[[ModelSpec], int]] = {"decoder": decoder_params}
+def presets() -> dict[str, dict[str, Any]]:
+    """The fields of every named size."""
+    return {
+        name: {"family": family, **shape} for family, about in FAMILIES.items() for name, shape in about.presets.items()
+    }
 
-PRESETS: dict[str, ModelSpec] = {
-    "tiny-decoder": ModelSpec(layers=2, width=256, heads=4, kv_heads=4, ffn=688, vocab=8192, context=256),
-}
 
-
-def preset(name: str, *, vocab: int, context: int) -> ModelSpec:
-    """A named shape with the recipe's vocabulary and context; an unknown name is a ConfigError."""
-    if name not in PRESETS:
-        raise ConfigError(f'model preset "{name}" is unknown; known: {", ".join(sorted(PRESETS))}')
-    return replace(PRESETS[name], vocab=vocab, context=context)
+def preset(name: str, **changes: Any) -> ModelSpec:
+    """A named size, with some fields changed (a recipe's vocabulary, its context); ConfigError for an unknown name."""
+    known = presets()
+    if name not in known:
+        raise ConfigError(f'model preset "{name}" is unknown; known: {", ".join(sorted(known))}')
+    return ModelSpec(**known[name] | changes)

@@ -7,11 +7,11 @@ from safetensors.torch import load_model
 
 from corpus.errors import DataError
 from training import models
-from training.models import Decoder
+from training.models import Model
 from training.spec import ModelSpec
 
 
-def load(folder: Path) -> Decoder:
+def load(folder: Path) -> Model:
     """The model of `config.json` with the weights of `model.safetensors`; DataError where they are not whole."""
     try:
         said = json.loads((folder / "config.json").read_text(encoding="utf-8"))

@@ -55,6 +55,8 @@ _TOKEN = re.compile(
 )
 _NUMBER = re.compile(r"-?[.,]?\d[\d,.-]*\.")
 _INITIAL = re.compile(r"[^\W\d]\.")
+_MARKED = re.compile(r"(?<!\S)[^\s.?!]*[.?!]\S*")  # a word with a mark in it
+_NEXT = re.compile(r"\s*(\S*)")
 _CLOSERS = re.compile(r"""["')\]}]+""")
 
 
@@ -78,6 +80,26 @@ def n_sentences(text: str) -> int:
     at, end = ends[-1]
     rest = " ".join([found[at][end:], *found[at + 1 :]]).lstrip()
     return len(ends) + (rest != "" and not _CLOSERS.fullmatch(rest))
+
+
+def sentence_ends(text: str) -> list[int]:
+    """The position behind the last character of each sentence; as many as `n_sentences` counts.
+
+    He left. "Why?" she said  ->  [8, 15, 24]: behind the period, the quote, the end
+    """
+    ends, after_mark = [], 0
+    for match in _MARKED.finditer(text):
+        following = _NEXT.match(text, match.end())
+        assert following
+        if _MARK.search(match[0]) and (end := _sentence_end(match[0], following[1])):
+            after_mark = match.start() + end
+            closers = _CLOSERS.match(text, after_mark)
+            ends.append(closers.end() if closers else after_mark)
+    stop = len(text.rstrip())
+    rest = text[after_mark:stop].lstrip()
+    if rest and not (ends and _CLOSERS.fullmatch(rest)):
+        ends.append(stop)
+    return ends
 
 
 def _sentence_end(word: str, following: str) -> int:

@@ -14,6 +14,20 @@ FLAGS = {
     "verify": ("--root", "--version"),
     "explain": ("--root", "--version"),
     "report": ("--root", "--version"),
+    "generate": (
+        "--shots",
+        "--model",
+        "--root",
+        "--version",
+        "--max-tokens",
+        "--temperature",
+        "--top-k",
+        "--top-p",
+        "--beams",
+        "--seed",
+    ),
+    "fill": ("--top", "--model", "--root", "--version"),
+    "export": ("--root", "--version"),
 }
 
 

@@ -1,6 +1,6 @@
-"""Builds the corpora of every shipped recipe with one engine, all in one process: what the parity tests compare.
+"""Builds the corpora of all shipped recipes with one engine, all in one process: what the parity tests compare.
 
-python tests/parity/drive.py FOLDER ENGINE WORKERS [NAME=VALUE ...]      recipes are named by RECIPES, or all
+python tests/parity/drive.py FOLDER ENGINE WORKERS [NAME=VALUE ...]      RECIPES names some; all that differ without it
 """
 
 import os
@@ -10,6 +10,7 @@ from pathlib import Path
 
 from rich.console import Console
 
+from corpus.canonical import fingerprint
 from corpus.storage import Folder
 from pipelines.artifact import Place
 from pipelines.recipe import Recipe, load, shipped
@@ -30,6 +31,17 @@ def on_sample(name: str) -> Recipe:
     return load(name, [*paths, *(f"corpus.{key}={SMALL[key]}" for key in larger)])
 
 
+def distinct() -> list[str]:
+    """The shipped recipes, one of those that make the same corpora and differ in what they train on them."""
+    corpora: dict[str, str] = {}
+    for name in shipped():
+        recipe = on_sample(name)
+        paths = [source.paths for source in recipe.sources.values()]
+        asked = [recipe.identity(part) for part in ("seed", "sources", "corpus", "mix")]
+        corpora.setdefault(fingerprint([*asked, paths]), name)
+    return list(corpora.values())
+
+
 def build(folder: Path, engine: str, workers: int, settings: list[str], names: list[str]) -> None:
     """One root for each recipe in the folder."""
     with working(Place(Folder(str(folder))), engine, workers, settings, Console(stderr=True)) as runner:
@@ -40,5 +52,5 @@ def build(folder: Path, engine: str, workers: int, settings: list[str], names: l
 
 
 if __name__ == "__main__":
-    chosen = os.environ.get("RECIPES", "").split() or shipped()
+    chosen = os.environ.get("RECIPES", "").split() or distinct()
     build(Path(sys.argv[1]), sys.argv[2], int(sys.argv[3]), sys.argv[4:], chosen)

@@ -123,7 +123,7 @@ def test_a_folder_s_name_is_no_pattern(tmp_path):
 
 
 def test_shipped_recipes_load():
-    assert shipped() == ["c4_en", "demo", "unfiltered_en"]
+    assert shipped() == ["c4_en", "demo", "tiny_bert", "tiny_gpt", "tiny_t5", "unfiltered_en"]
     for name in shipped():
         assert load(name).name == name
 

@@ -2,7 +2,8 @@
 
 import pytest
 
-from tokenizer.vocab import Vocab, train_bpe_bytes
+from tokenizer.bpe_bytes import train_bpe_bytes
+from tokenizer.vocab import Vocab
 
 TEXTS = [
     "The quick brown fox jumps over the lazy dog; the dog does not mind. It's 1984, and they'll jump again!\n",

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from corpus.errors import ConfigError
+from corpus.errors import ConfigError, DataError
 from corpus.storage import Folder
 from tokenizer.pack import Packed
 from tokenizer.shard import TokenShard, write_shard
@@ -12,13 +12,14 @@ from tokenizer.shard import TokenShard, write_shard
 EOD = 2
 
 
-def shards(folder, parts, vocab_size=10_000):
+def shards(folder, parts, vocab_size=10_000, marks=None):
     """One shard for each list of documents; ids are "part/document"."""
     for part, documents in enumerate(parts):
         names = [f"{part}/{d}" for d in range(len(documents))]
         table = pa.RecordBatch.from_pydict({"id": names, "url": [f"http://{name}" for name in names]})
         tokens = [np.array(document, np.int32) for document in documents]
-        write_shard(Folder(str(folder)), part, [(table, tokens)], vocab_size=vocab_size, eod_id=EOD)
+        marked = None if marks is None else [np.array(document, np.uint8) for document in marks[part]]
+        write_shard(Folder(str(folder)), part, [(table, tokens, marked)], vocab_size=vocab_size, eod_id=EOD)
     return [TokenShard.open(folder, part, vocab_size) for part in range(len(parts))]
 
 
@@ -44,29 +45,29 @@ LENGTHS = st.lists(st.lists(st.integers(0, 12), max_size=6), max_size=4)
 
 
 @settings(deadline=None, max_examples=120)
-@given(LENGTHS, st.integers(1, 9))
-def test_every_token_is_an_input_once_but_the_tail(tmp_path_factory, lengths, row_len):
+@given(LENGTHS, st.integers(1, 9), st.integers(0, 3))
+def test_every_token_is_in_a_row_once_but_the_tail(tmp_path_factory, lengths, row_len, overlap):
     parts = numbered(lengths)
     whole = [token for part in parts for document in part for token in [*document, EOD]]
-    packed = Packed(shards(tmp_path_factory.mktemp("pack"), parts), row_len)
+    packed = Packed(shards(tmp_path_factory.mktemp("pack"), parts), row_len, overlap)
     record = packed.record()
     rows = packed.rows(range(len(packed)))
     covered = row_len * len(packed)
 
-    assert rows.shape == (len(packed), row_len + 1)
+    assert rows.shape == (len(packed), row_len + overlap)
     assert rows.dtype == np.int64
-    assert rows[:, :-1].ravel().tolist() == whole[:covered]
-    assert rows[:, 1:].ravel().tolist() == whole[1 : covered + 1]
+    assert rows[:, :row_len].ravel().tolist() == whole[:covered]
+    assert rows[:, overlap:].ravel().tolist() == whole[overlap : covered + overlap]
     assert record["n_tokens"] == len(whole) == covered + record["n_tail_tokens"]
-    assert record["n_tail_tokens"] <= row_len
-    assert not whole or record["n_tail_tokens"] >= 1
+    assert record["n_tail_tokens"] < row_len + overlap
+    assert record["n_tail_tokens"] >= min(overlap, len(whole))
 
 
 @settings(deadline=None, max_examples=60)
-@given(LENGTHS, st.integers(1, 9))
-def test_every_token_leads_back_to_its_document(tmp_path_factory, lengths, row_len):
+@given(LENGTHS, st.integers(1, 9), st.integers(0, 1))
+def test_every_token_leads_back_to_its_document(tmp_path_factory, lengths, row_len, overlap):
     parts = numbered(lengths)
-    packed = Packed(shards(tmp_path_factory.mktemp("pack"), parts), row_len)
+    packed = Packed(shards(tmp_path_factory.mktemp("pack"), parts), row_len, overlap)
     for i in range(len(packed)):
         spans = packed.documents(i)
         from_spans = [
@@ -76,7 +77,7 @@ def test_every_token_leads_back_to_its_document(tmp_path_factory, lengths, row_l
         ]
         assert from_spans == packed.row(i).tolist()
         assert [span.row_start for span in spans] == [0, *(span.row_stop for span in spans[:-1])]
-        assert spans[-1].row_stop == row_len + 1
+        assert spans[-1].row_stop == row_len + overlap
         assert all(span.id == f"{span.part}/{span.document}" for span in spans)
         expected = [k for k, span in enumerate(spans, 1) for _ in range(span.row_start, span.row_stop)]
         assert packed.segments(i).tolist() == expected
@@ -90,6 +91,40 @@ def test_the_same_shards_serve_every_row_length(tmp_path):
         assert packed.rows(range(len(packed)))[:, :-1].ravel().tolist() == whole[: row_len * len(packed)].tolist()
     assert len(Packed(opened, 103)) == 1  # 104 tokens: 103 inputs and the last target
     assert len(Packed(opened, 104)) == 0
+    assert len(Packed(opened, 104, overlap=0)) == 1
+
+
+def test_rows_of_every_usual_length_from_the_same_shards(tmp_path):
+    opened = shards(tmp_path, numbered([[700, 1500], [2], [2900]]))
+    whole = np.concatenate([shard.tokens for shard in opened])
+    for row_len in (128, 256, 512, 1024, 2048):
+        for overlap in (0, 1):
+            packed = Packed(opened, row_len, overlap)
+            rows = packed.rows(range(len(packed)))
+            assert len(packed) == (len(whole) - overlap) // row_len
+            assert rows[:, :row_len].ravel().tolist() == whole[: row_len * len(packed)].tolist()
+
+
+@settings(deadline=None, max_examples=60)
+@given(LENGTHS, st.integers(1, 9), st.integers(0, 1), st.data())
+def test_marks_are_those_of_the_tokens_beside_them(tmp_path_factory, lengths, row_len, overlap, data):
+    folder, parts = tmp_path_factory.mktemp("pack"), numbered(lengths)
+    every = iter(data.draw(st.lists(st.integers(0, 3), min_size=300, max_size=300)))
+    marks = [[[next(every) for _ in document] for document in part] for part in parts]
+    packed = Packed(shards(folder, parts, marks=marks), row_len, overlap)
+    whole = [mark for part in marks for document in part for mark in [*document, 0]]
+    for i in range(len(packed)):
+        expected = whole[i * row_len : (i + 1) * row_len + overlap]
+        found = packed.marks(i)
+        assert found.word_starts_S.dtype == found.sentence_ends_S.dtype == np.bool_
+        assert found.word_starts_S.tolist() == [mark in (1, 3) for mark in expected]
+        assert found.sentence_ends_S.tolist() == [mark in (2, 3) for mark in expected]
+
+
+def test_marks_that_were_not_written_say_how_to_make_them(tmp_path):
+    packed = Packed(shards(tmp_path, [[[5, 9, 7, 8]]]), row_len=2)
+    with pytest.raises(DataError, match=r"part-00000\.marks is missing.*tokenizer\.marks: true.*make the tokens again"):
+        packed.marks(0)
 
 
 def test_what_is_not_there_is_not_read(tmp_path):
@@ -103,6 +138,8 @@ def test_what_is_not_there_is_not_read(tmp_path):
 def test_wrong_settings_are_refused(tmp_path):
     with pytest.raises(ConfigError, match="row_len 0"):
         Packed([], 0)
+    with pytest.raises(ConfigError, match="overlap -1"):
+        Packed([], 4, -1)
     several = [*shards(tmp_path / "a", [[[5]]], 100), *shards(tmp_path / "b", [[[5]]], 200)]
     with pytest.raises(ConfigError, match=r"several vocabularies: \[100, 200\]"):
         Packed(several, 4)

@@ -11,9 +11,10 @@ from hypothesis import strategies as st
 
 from corpus.errors import ConfigError, DataError
 from corpus.storage import Folder
-from tokenizer.shard import DOCUMENTS, TokenShard, file_names, token_dtype, write_shard
+from tokenizer.shard import DOCUMENTS, TokenShard, file_names, marks_name, token_dtype, write_shard
 
 BIN, PARQUET, IDX = file_names(12)
+MARKS = marks_name(12)
 EOD = 0
 SMALL, LARGE = 1000, 65_500
 
@@ -199,3 +200,54 @@ def test_a_store_without_rename_gets_the_same_files(tmp_path):
 def test_an_eod_outside_the_vocabulary_is_refused(tmp_path, eod_id):
     with pytest.raises(ConfigError, match="eod id"):
         write_shard(Folder(str(tmp_path)), 0, [], vocab_size=SMALL, eod_id=eod_id)
+
+
+def marked(folder, documents, marks):
+    batch = (rows(len(documents)), [np.array(d, np.int32) for d in documents], [np.array(m, np.uint8) for m in marks])
+    return write_shard(Folder(str(folder)), 12, [batch], vocab_size=SMALL, eod_id=EOD)
+
+
+def test_marks_stand_beside_the_tokens_and_in_the_record(tmp_path):
+    plain = write(tmp_path, [[1, 2, 3], [], [4]])
+    assert not (tmp_path / MARKS).exists()
+    written = marked(tmp_path, [[1, 2, 3], [], [4]], [[1, 0, 2], [], [3]])
+    assert (tmp_path / MARKS).read_bytes() == bytes([1, 0, 2, 0, 0, 3, 0])  # 0 for each eod
+    assert {file.file for file in written.files} - {file.file for file in plain.files} == {MARKS}
+    (record,) = (file for file in written.files if file.file == MARKS)
+    content = (tmp_path / MARKS).read_bytes()
+    assert (record.size, record.sha256) == (7, hashlib.sha256(content).hexdigest())
+    shard = TokenShard.open(tmp_path, 12, SMALL)
+    assert shard.marks.tolist() == [1, 0, 2, 0, 0, 3, 0]
+    assert pickle.loads(pickle.dumps(shard)).marks.tolist() == shard.marks.tolist()
+    # written again without, marks of other tokens must not stay
+    assert write(tmp_path, [[1, 2, 3], [], [4]]) == plain
+    assert not (tmp_path / MARKS).exists()
+
+
+def test_a_part_without_tokens_needs_no_marks(tmp_path):
+    write_shard(Folder(str(tmp_path)), 12, [], vocab_size=SMALL, eod_id=EOD)
+    assert TokenShard.open(tmp_path, 12, SMALL).marks.tolist() == []
+
+
+@pytest.mark.parametrize(
+    ("damage", "words"),
+    [
+        (lambda f: (f / MARKS).write_bytes((f / MARKS).read_bytes()[:-1]), r"marks has 4 bytes; its index tells of 5"),
+        (lambda f: (f / MARKS).write_bytes(b""), "marks has 0 bytes"),
+        (lambda f: (f / MARKS).unlink(), r"marks is missing: .* set tokenizer\.marks: true"),
+    ],
+)
+def test_damaged_marks_are_named(tmp_path, damage, words):
+    marked(tmp_path, [[1, 2], [3]], [[1, 2], [3]])
+    damage(tmp_path)
+    with pytest.raises(DataError, match=words):
+        _ = TokenShard.open(tmp_path, 12, SMALL).marks
+
+
+def test_marks_must_be_those_of_the_tokens(tmp_path):
+    with pytest.raises(DataError, match="1 marks for a document of 2 tokens"):
+        marked(tmp_path, [[1, 2]], [[1]])
+    batches = [(rows(1), [np.array([1])], [np.array([1])]), (rows(1), [np.array([2])])]
+    with pytest.raises(DataError, match="2 marks for 4 tokens: give marks with every batch"):
+        write_shard(Folder(str(tmp_path)), 12, batches, vocab_size=SMALL, eod_id=EOD)
+    assert list(tmp_path.iterdir()) == []

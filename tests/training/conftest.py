@@ -6,10 +6,12 @@ import pyarrow as pa
 import pytest
 
 from corpus.storage import Folder
-from tokenizer.pack import Packed
+from tokenizer.bpe_bytes import train_bpe_bytes
 from tokenizer.shard import TokenShard, write_shard
-from tokenizer.vocab import Vocab, train_bpe_bytes
+from tokenizer.vocab import Vocab
 from training.config import TrainingConfig
+from training.objective import Rows
+from training.objectives.causal import Causal
 from training.spec import ModelSpec
 
 WORDS = ("zero", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine")
@@ -29,15 +31,21 @@ def vocab() -> Vocab:
 
 
 @pytest.fixture(scope="session")
-def rows(vocab: Vocab, tmp_path_factory: pytest.TempPathFactory) -> Packed:
-    """Two shards, in rows of CONTEXT tokens that cross from document to document and from shard to shard."""
+def shards(vocab: Vocab, tmp_path_factory: pytest.TempPathFactory) -> list[TokenShard]:
+    """Two shards of short documents."""
     folder = tmp_path_factory.mktemp("tokens")
     for part in (0, 1):
         numbers = range(30 * part, 30 * part + 30)
         origins = pa.RecordBatch.from_pydict({"id": [str(n) for n in numbers]})
         batch = (origins, vocab.encode_batch(sums(numbers)))
         write_shard(Folder(str(folder)), part, [batch], vocab_size=vocab.size, eod_id=vocab.eod_id)
-    return Packed([TokenShard.open(folder, part, vocab.size) for part in (0, 1)], CONTEXT)
+    return [TokenShard.open(folder, part, vocab.size) for part in (0, 1)]
+
+
+@pytest.fixture(scope="session")
+def rows(vocab: Vocab, shards: list[TokenShard]) -> Rows:
+    """Rows of CONTEXT tokens that cross from document to document and from shard to shard."""
+    return Causal(specials=vocab.specials, document_mask=True).rows(shards, CONTEXT, 0)
 
 
 @pytest.fixture(scope="session")

@@ -27,11 +27,11 @@ def losses(out: Path) -> list[tuple[float, float]]:
 
 
 @pytest.fixture(scope="module")
-def whole_run(config, rows, vocab, tmp_path_factory):
+def whole_run(config, shards, vocab, tmp_path_factory):
     out = tmp_path_factory.mktemp("whole")
     held_out = [HeldOut("one and two make three. ", "sums"), HeldOut("two and two make four. ", "more")]
     seen = []
-    measures = fit(config, rows, "abc", vocab, out, held_out=held_out, on_progress=lambda *step: seen.append(step))
+    measures = fit(config, shards, "abc", vocab, out, held_out=held_out, on_progress=lambda *step: seen.append(step))
     return out, measures, seen
 
 
@@ -74,44 +74,44 @@ def killed_at(step, *args):
 
 # 3: before the first checkpoint; 7: between two; 10: the row is written and its checkpoint not yet
 @pytest.mark.parametrize("step", [3, 7, 10])
-def test_a_killed_run_goes_on_bit_for_bit(step, whole_run, config, rows, vocab, tmp_path):
-    killed_at(step, config, rows, "abc", vocab, tmp_path)
+def test_a_killed_run_goes_on_bit_for_bit(step, whole_run, config, shards, vocab, tmp_path):
+    killed_at(step, config, shards, "abc", vocab, tmp_path)
     assert [done for done, _ in losses(tmp_path)] == list(range(1, step + 1))
-    fit(config, rows, "abc", vocab, tmp_path)
+    fit(config, shards, "abc", vocab, tmp_path)
     assert losses(tmp_path) == losses(whole_run[0])
     assert (tmp_path / "model.safetensors").read_bytes() == (whole_run[0] / "model.safetensors").read_bytes()
 
 
-def test_tensorboard_shows_each_step_once(config, rows, vocab, tmp_path):
-    killed_at(7, config, rows, "abc", vocab, tmp_path)
+def test_tensorboard_shows_each_step_once(config, shards, vocab, tmp_path):
+    killed_at(7, config, shards, "abc", vocab, tmp_path)
     time.sleep(1.1)  # the names of its files tell seconds apart, no less
-    fit(config, rows, "abc", vocab, tmp_path)
+    fit(config, shards, "abc", vocab, tmp_path)
     events = EventAccumulator(str(tmp_path / "logs")).Reload()
     assert [event.step for event in events.Scalars("loss")] == list(range(1, 13))
 
 
-def test_a_damaged_checkpoint_is_passed_over(whole_run, config, rows, vocab, tmp_path, caplog):
-    killed_at(11, config, rows, "abc", vocab, tmp_path)
+def test_a_damaged_checkpoint_is_passed_over(whole_run, config, shards, vocab, tmp_path, caplog):
+    killed_at(11, config, shards, "abc", vocab, tmp_path)
     (older, newest) = sorted((tmp_path / "checkpoints").glob("*.ckpt"))
     assert (older.name[:13], newest.name[:13]) == ("step-00000005", "step-00000010")
     newest.write_bytes(newest.read_bytes()[:-7])
     (tmp_path / "checkpoints" / "writing-0.tmp").write_bytes(b"half a checkpoint")
     begun = []
-    fit(config, rows, "abc", vocab, tmp_path, on_progress=lambda step, *_: begun.append(step))
+    fit(config, shards, "abc", vocab, tmp_path, on_progress=lambda step, *_: begun.append(step))
     assert begun[0] == 6
     assert f"{newest} is damaged" in caplog.text
     assert losses(tmp_path) == losses(whole_run[0])
 
 
-def test_a_finished_run_is_not_trained_again(config, rows, vocab, tmp_path):
+def test_a_finished_run_is_not_trained_again(config, shards, vocab, tmp_path):
     short = replace(config, steps=2)
-    first = fit(short, rows, "abc", vocab, tmp_path)
-    again = fit(short, rows, "abc", vocab, tmp_path, on_progress=lambda *_: pytest.fail("a step was trained"))
+    first = fit(short, shards, "abc", vocab, tmp_path)
+    again = fit(short, shards, "abc", vocab, tmp_path, on_progress=lambda *_: pytest.fail("a step was trained"))
     assert again["loss"] == first["loss"]
     with pytest.raises(ConfigError, match=r"learning_rate: 0\.01 -> 0\.02"):
-        fit(replace(short, learning_rate=0.02), rows, "abc", vocab, tmp_path)
+        fit(replace(short, learning_rate=0.02), shards, "abc", vocab, tmp_path)
     with pytest.raises(ConfigError, match="was trained on tokens abc, these are xyz"):
-        fit(short, rows, "xyz", vocab, tmp_path)
+        fit(short, shards, "xyz", vocab, tmp_path)
 
 
 def test_a_row_that_was_cut_short_is_dropped(tmp_path):
@@ -122,45 +122,45 @@ def test_a_row_that_was_cut_short_is_dropped(tmp_path):
 
 @pytest.mark.parametrize(
     ("fields", "message"),
-    [({"vocab": 777}, "the model has 777 tokens"), ({"context": 32}, "rows of 16 tokens for a model of context 32")],
+    [({"vocab": 777}, "the model has 777 tokens"), ({"context": 4096}, "the tokens do not fill one row")],
 )
-def test_parts_that_do_not_fit_together(fields, message, config, rows, vocab, tmp_path):
+def test_parts_that_do_not_fit_together(fields, message, config, shards, vocab, tmp_path):
     with pytest.raises(ConfigError, match=message):
-        fit(replace(config, model=replace(config.model, **fields)), rows, "abc", vocab, tmp_path)
+        fit(replace(config, model=replace(config.model, **fields)), shards, "abc", vocab, tmp_path)
     assert not list(tmp_path.iterdir())
 
 
-def test_masked_documents_train_too(config, rows, vocab, tmp_path):
-    measures = fit(replace(config, document_mask=True, steps=3, optimizer="adamw"), rows, "abc", vocab, tmp_path)
+def test_masked_documents_train_too(config, shards, vocab, tmp_path):
+    measures = fit(replace(config, document_mask=True, steps=3, optimizer="adamw"), shards, "abc", vocab, tmp_path)
     assert measures["loss"] < torch.log(torch.tensor(float(vocab.size)))
 
 
-def test_a_run_that_diverges_stops_with_the_remedy(config, rows, vocab, tmp_path):
+def test_a_run_that_diverges_stops_with_the_remedy(config, shards, vocab, tmp_path):
     with pytest.raises(
         GateError, match=r"the loss is nan at step [2-9], with training.learning_rate 1e\+30; take a lower"
     ):
-        fit(replace(config, learning_rate=1e30), rows, "abc", vocab, tmp_path)
+        fit(replace(config, learning_rate=1e30), shards, "abc", vocab, tmp_path)
     assert all(math.isfinite(loss) for _, loss in losses(tmp_path))
     assert not (tmp_path / "model.safetensors").exists()
 
 
-def test_going_on_in_another_arithmetic_is_said(config, rows, vocab, tmp_path, caplog):
-    killed_at(7, config, rows, "abc", vocab, tmp_path)
-    fit(config, rows, "abc", vocab, tmp_path)
+def test_going_on_in_another_arithmetic_is_said(config, shards, vocab, tmp_path, caplog):
+    killed_at(7, config, shards, "abc", vocab, tmp_path)
+    fit(config, shards, "abc", vocab, tmp_path)
     assert caplog.text == ""
     shutil.rmtree(tmp_path / "checkpoints")
-    killed_at(7, config, rows, "abc", vocab, tmp_path)
-    fit(replace(config, threads=2), rows, "abc", vocab, tmp_path)
+    killed_at(7, config, shards, "abc", vocab, tmp_path)
+    fit(replace(config, threads=2), shards, "abc", vocab, tmp_path)
     assert caplog.text.count("going on from a checkpoint with threads 1 -> 2") == 1
     assert len(losses(tmp_path)) == config.steps
 
 
-def test_a_run_that_may_not_save_leaves_the_weights_alone(config, rows, vocab, tmp_path):
+def test_a_run_that_may_not_save_leaves_the_weights_alone(config, shards, vocab, tmp_path):
     def refused():
         raise LeaseError("another run has taken over")
 
     (tmp_path / "model.safetensors").write_bytes(b"the other run's")
     with pytest.raises(LeaseError):
-        fit(replace(config, steps=1), rows, "abc", vocab, tmp_path, before_saving=refused)
+        fit(replace(config, steps=1), shards, "abc", vocab, tmp_path, before_saving=refused)
     assert (tmp_path / "model.safetensors").read_bytes() == b"the other run's"
     assert not (tmp_path / "config.json").exists()

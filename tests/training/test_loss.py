@@ -3,7 +3,8 @@ import torch
 import torch.nn.functional as F
 
 from training import loss
-from training.loss import IGNORED, n_targets, nats, token_nats
+from training.loss import nats, token_nats
+from training.objective import IGNORED
 
 
 @pytest.fixture
@@ -20,9 +21,20 @@ def test_equals_the_plain_loss_and_its_gradient(case):
     hidden_ND, output_VD, targets_N = case
     plain = F.cross_entropy(hidden_ND @ output_VD.T, targets_N, reduction="sum") / 9
     expected = torch.autograd.grad(plain, (hidden_ND, output_VD))
-    ours = nats(hidden_ND, output_VD, targets_N) / n_targets(targets_N)
+    ours = nats(hidden_ND, output_VD, targets_N) / 9
     torch.testing.assert_close(ours, plain)
     torch.testing.assert_close(torch.autograd.grad(ours, (hidden_ND, output_VD)), expected)
+
+
+def test_a_bias_of_the_output_is_learnt(case):
+    hidden_ND, output_VD, targets_N = case
+    bias_V = torch.randn(50, requires_grad=True)
+    of = (hidden_ND, output_VD, bias_V)
+    plain = F.cross_entropy(hidden_ND @ output_VD.T + bias_V, targets_N, reduction="sum")
+    ours = nats(hidden_ND, output_VD, targets_N, bias_V)
+    torch.testing.assert_close(ours, plain)
+    torch.testing.assert_close(torch.autograd.grad(ours, of), torch.autograd.grad(plain, of))
+    torch.testing.assert_close(token_nats(hidden_ND, output_VD, targets_N, bias_V).sum(), plain)
 
 
 def test_equals_the_plain_loss_in_bfloat16(case):

@@ -8,11 +8,9 @@ import torch.nn.functional as F
 from hypothesis import given
 from hypothesis import strategies as st
 
-from corpus.errors import ConfigError
 from training import models
 from training.evaluation.perplexity import HeldOut, bits, windows
-from training.evaluation.sample import nucleus, sample
-from training.loss import IGNORED
+from training.objective import IGNORED
 
 
 @pytest.fixture(scope="module")
@@ -54,7 +52,9 @@ def test_short_documents_are_scored_as_by_hand(model, vocab):
     found = bits(model, vocab, documents)
     for (text, _), ours in zip(documents, found.bits, strict=True):
         line = torch.tensor([vocab.eod_id, *vocab.encode_batch([text])[0].tolist()])
-        nats = F.cross_entropy(model(line[None, :-1])[0], line[1:], reduction="sum") if len(line) > 1 else 0.0
+        nats = (
+            F.cross_entropy(model({"tokens": line[None, :-1]})[0], line[1:], reduction="sum") if len(line) > 1 else 0.0
+        )
         assert ours == pytest.approx(float(nats) / math.log(2), rel=1e-4)
     assert found.n_bytes == (13, 0, 2)
     assert found.per_byte() == pytest.approx(sum(found.bits) / 15)
@@ -77,26 +77,3 @@ def test_a_longer_context_is_one_window(model, vocab, config):
     cut, whole = bits(model, vocab, text, stride=1).bits[0], bits(wide, vocab, text).bits[0]
     assert cut != whole
     assert cut == pytest.approx(whole, rel=0.2)
-
-
-def test_samples_repeat_with_their_seed(model, vocab):
-    first = sample(model, vocab, "one", max_tokens=40, seed=1, temperature=2.0)
-    assert first == sample(model, vocab, "one", max_tokens=40, seed=1, temperature=2.0)
-    assert first != sample(model, vocab, "one", max_tokens=40, seed=2, temperature=2.0)
-
-
-@torch.no_grad()
-def test_temperature_zero_takes_the_likeliest(model, vocab):
-    line = [vocab.eod_id, *vocab.encode_batch(["one"])[0].tolist()]
-    likeliest = int(model(torch.tensor([line]))[0, -1].argmax())
-    assert likeliest != vocab.eod_id
-    assert sample(model, vocab, "one", max_tokens=1, temperature=0) == vocab.decode([likeliest])
-    with pytest.raises(ConfigError, match="top_p 0"):
-        sample(model, vocab, top_p=0)
-
-
-def test_nucleus_keeps_the_likeliest():
-    p_V = torch.tensor([0.1, 0.6, 0.3])
-    assert nucleus(p_V, 0.8).tolist() == pytest.approx([0, 0.6, 0.3])
-    assert nucleus(p_V, 0.5).tolist() == pytest.approx([0, 0.6, 0])
-    assert nucleus(p_V, 1.0).tolist() == pytest.approx(p_V.tolist())

@@ -23,8 +23,9 @@ import torch
 from torch import Tensor
 
 from tokenizer.vocab import Vocab
-from training.loss import IGNORED, token_nats
-from training.models import Decoder
+from training.loss import token_nats
+from training.models import Model
+from training.objective import IGNORED
 
 BATCH_WINDOWS = 16
 
@@ -70,7 +71,7 @@ class Bits:
         }
 
 
-def bits(model: Decoder, vocab: Vocab, documents: Sequence[HeldOut], stride: int | None = None) -> Bits:
+def bits(model: Model, vocab: Vocab, documents: Sequence[HeldOut], stride: int | None = None) -> Bits:
     """Scores in float32 where the model's weights are; `stride` is half the context unless given."""
     context = model.spec.context
     texts = [document.text for document in documents]
@@ -103,7 +104,7 @@ def windows(document: int, tokens: Tokens, eod_id: int, context: int, stride: in
 
 
 @torch.no_grad()
-def _score(model: Decoder, batch: Sequence[Window], padding: int) -> npt.NDArray[np.float64]:
+def _score(model: Model, batch: Sequence[Window], padding: int) -> npt.NDArray[np.float64]:
     """Nats of each window. Padding stands at the end, where causal attention does not see it; only what is scored meets
     the vocabulary, which is most of the work."""
     weight_VD = model.output.weight
@@ -111,7 +112,8 @@ def _score(model: Decoder, batch: Sequence[Window], padding: int) -> npt.NDArray
     targets_BT = _padded([window.targets_T for window in batch], IGNORED).to(weight_VD.device)
     scored_BT = targets_BT != IGNORED
     nats_BT = torch.zeros(targets_BT.shape, dtype=torch.double, device=weight_VD.device)
-    nats_BT[scored_BT] = token_nats(model.hidden(tokens_BT)[scored_BT], weight_VD, targets_BT[scored_BT]).double()
+    hidden_ND = model.head(model.hidden({"tokens": tokens_BT})[scored_BT])
+    nats_BT[scored_BT] = token_nats(hidden_ND, weight_VD, targets_BT[scored_BT], model.output.bias).double()
     nats_B: npt.NDArray[np.float64] = nats_BT.sum(dim=1).cpu().numpy()
     return nats_B
 

@@ -1,0 +1,89 @@
+"""What cannot work is said at construction or when features are asked for, and how to mend it."""
+
+from dataclasses import replace
+
+import pytest
+from objective_samples import SPECIALS
+
+from corpus.errors import ConfigError
+from training.objectives import OBJECTIVES, objective
+
+NEEDED = {
+    "masked": ("mask", "start", "separator"),
+    "roberta": ("mask", "start"),
+    "next_sentence": ("mask", "start", "separator", "pad"),
+    "bart": ("mask", "start", "pad"),
+    "span_corruption": ("pad",),
+    "prefix_lm_encoder_decoder": ("pad",),
+}
+
+
+@pytest.mark.parametrize(("name", "token"), [(name, token) for name, tokens in NEEDED.items() for token in tokens])
+def test_missing_tokens(name: str, token: str) -> None:
+    with pytest.raises(ConfigError, match=f'"{name}" needs a {token} token.*add one'):
+        objective(name, specials=replace(SPECIALS, **{token: None}))
+
+
+@pytest.mark.parametrize("name", ["span_corruption", "independent_sentinels"])
+def test_too_few_sentinels(name: str) -> None:
+    with pytest.raises(ConfigError, match="sentinels and the vocabulary has none"):
+        objective(name, specials=replace(SPECIALS, sentinels=()))
+    few = objective(name, specials=replace(SPECIALS, sentinels=SPECIALS.sentinels[:20]))
+    few.features(64)
+    objective(name, specials=SPECIALS).features(512)
+    with pytest.raises(ConfigError, match=r"568 tokens|511 tokens") as error:
+        few.features(512)
+    assert "add sentinels, lower density or row_len" in str(error.value)
+
+
+def test_ul2s_dense_spans_need_128_sentinels_at_512() -> None:
+    with pytest.raises(ConfigError, match="need 128 sentinels"):
+        objective("span_corruption", specials=SPECIALS, density=0.5).features(512)
+
+
+@pytest.mark.parametrize("name", ["mass_style", "bert_style"])
+def test_masks_need_a_mask_or_a_sentinel(name: str) -> None:
+    objective(name, specials=replace(SPECIALS, mask=None))
+    with pytest.raises(ConfigError, match="needs a mask token"):
+        objective(name, specials=replace(SPECIALS, mask=None, sentinels=()))
+
+
+@pytest.mark.parametrize("name", sorted(set(OBJECTIVES) - {"causal"}))
+def test_rows_too_short(name: str) -> None:
+    with pytest.raises(ConfigError, match="row_len 1 "):
+        objective(name, specials=SPECIALS).features(1)
+
+
+@pytest.mark.parametrize(
+    ("name", "fields"),
+    [
+        ("masked", {"density": 0.0}),
+        ("masked", {"static_copies": 0}),
+        ("masked", {"max_predictions": 0}),
+        ("roberta", {"density": 1.0}),
+        ("next_sentence", {"copies": 0}),
+        ("span_corruption", {"density": 1.5}),
+        ("span_corruption", {"mean_span": 0.5}),
+        ("bart", {"rotate": 1.2}),
+        ("bart", {"infill": -0.1}),
+    ],
+)
+def test_rates_out_of_range(name: str, fields: dict[str, float]) -> None:
+    with pytest.raises(ConfigError, match=f'objective "{name}": {next(iter(fields))} is'):
+        objective(name, specials=SPECIALS, **fields)
+
+
+def test_unknown_names_and_fields() -> None:
+    with pytest.raises(ConfigError, match="known: bart, bert_style"):
+        objective("span_coruption", specials=SPECIALS)
+    for name in OBJECTIVES:
+        with pytest.raises(ConfigError, match="densty"):
+            objective(name, specials=SPECIALS, densty=0.2)
+
+
+def test_objectives_are_what_their_names_say() -> None:
+    for name, known in OBJECTIVES.items():
+        made = objective(name, specials=SPECIALS)
+        assert (made.name, made.kind) == (name, known.kind)
+        assert made == objective(name, specials=SPECIALS)
+        hash(made)

@@ -1,0 +1,62 @@
+"""What every family is to the trainer: features in, a loss for each thing that it predicts out.
+
+Legend: B batch, T tokens, N targets that count, D width, V vocabulary.
+"""
+
+from collections.abc import Mapping
+from typing import ClassVar, NamedTuple
+
+from torch import Tensor, nn
+
+from training.loss import nats
+from training.objective import IGNORED
+from training.spec import ModelSpec
+
+Batch = Mapping[str, Tensor]
+"""Features by name, as an objective makes them (training/objective.py), without shapes: tokens, targets, ..."""
+
+
+class Term(NamedTuple):
+    """One part of a loss: -ln p summed over its targets, and how many they are. The loss is the sum over terms of
+    nats / targets of all ranks."""
+
+    nats: Tensor
+    targets: Tensor
+
+
+class Model(nn.Module):
+    """A family's class fills in `hidden`; `head` where something lies between the last block and the output matrix."""
+
+    few_targets: ClassVar[bool] = False  # most positions are no targets: only the others meet head and output matrix
+    output: nn.Linear
+
+    def __init__(self, spec: ModelSpec) -> None:
+        super().__init__()
+        self.spec = spec
+
+    def hidden(self, batch: Batch) -> Tensor:
+        """What the last block leaves at each position of `tokens`, BTD. Targets are not looked at."""
+        raise NotImplementedError
+
+    def head(self, hidden_D: Tensor) -> Tensor:
+        """What the output matrix reads, for any positions."""
+        return hidden_D
+
+    def forward(self, batch: Batch) -> Tensor:
+        """logits_BTV."""
+        logits_BTV: Tensor = self.output(self.head(self.hidden(batch)))
+        return logits_BTV
+
+    def terms(self, batch: Batch) -> dict[str, Term]:
+        """The parts of the loss by name; "tokens" is that of the tokens."""
+        return {"tokens": self.token_term(self.hidden(batch), batch["targets"])}
+
+    def token_term(self, hidden_BTD: Tensor, targets_BT: Tensor) -> Term:
+        """-ln p of the targets."""
+        counted_BT = targets_BT != IGNORED
+        if self.few_targets:
+            hidden_ND, targets_N = hidden_BTD[counted_BT], targets_BT[counted_BT]
+        else:
+            hidden_ND, targets_N = hidden_BTD.flatten(0, 1), targets_BT.flatten()
+        total = nats(self.head(hidden_ND), self.output.weight, targets_N, self.output.bias)
+        return Term(total, counted_BT.sum())

@@ -1,0 +1,40 @@
+"""What an objective asks of its settings and of the vocabulary, said before any data is read."""
+
+from typing import Literal
+
+from corpus.errors import ConfigError
+from tokenizer.specials import Specials
+
+Named = Literal["pad", "start", "separator", "mask"]
+
+
+def special(objective: str, specials: Specials, name: Named) -> int:
+    """The id of a special token; ConfigError where the vocabulary has none."""
+    found: int | None = getattr(specials, name)
+    if found is None:
+        raise ConfigError(
+            f'objective "{objective}" needs a {name} token and the vocabulary has none; '
+            f"add one to the vocabulary's special tokens"
+        )
+    return found
+
+
+def shares(objective: str, **fields: float) -> None:
+    """ConfigError for a share of tokens that is not inside (0, 1)."""
+    for name, value in fields.items():
+        if not 0 < value < 1:
+            raise ConfigError(f'objective "{objective}": {name} is {value}; give a share above 0 and below 1')
+
+
+def switches(objective: str, **fields: float) -> None:
+    """ConfigError for a rate outside [0, 1]; 0 switches its noise off."""
+    for name, value in fields.items():
+        if not 0 <= value <= 1:
+            raise ConfigError(f'objective "{objective}": {name} is {value}; give a rate from 0 (off) to 1')
+
+
+def at_least(objective: str, minimum: int, **fields: float | None) -> None:
+    """ConfigError for a number below its minimum; None is no number."""
+    for name, value in fields.items():
+        if value is not None and value < minimum:
+            raise ConfigError(f'objective "{objective}": {name} is {value}; it must be at least {minimum}')
