@@ -224,11 +224,19 @@ def summary(manifest: Manifest) -> str:
         case "tokens":
             return f"{measures['n_tokens']:,} tokens, {measures['n_rows']:,} rows of {measures['row_len']:,}"
         case "checkpoint":
-            held_out = measures.get("held_out", {}).get("bits_per_byte")
-            worth = "" if held_out is None else f", {held_out:.3f} bits per byte on held-out documents"
-            return f"{measures['n_params']:,} parameters, {measures['steps']:,} steps{worth}"
+            return f"{measures['n_params']:,} parameters, {measures['steps']:,} steps{worth(measures)}"
         case _:
             return f"{manifest.kept:,} of {manifest.read:,} documents kept, {manifest.kept_bytes:,} bytes of text"
+
+
+def worth(measures: Mapping[str, Any]) -> str:
+    """What a model is worth on held-out documents, where it was measured."""
+    if held_out := measures.get("held_out"):
+        return f", {held_out['bits_per_byte']:.3f} bits per byte on held-out documents"
+    if tokens := measures.get("held_out_targets", {}).get("tokens"):
+        unigram = tokens["unigram_nats_per_target"]
+        return f", {tokens['nats_per_target']:.3f} nats per held-out target (a unigram model: {unigram:.3f})"
+    return ""
 
 
 def commit() -> str | None:

@@ -183,6 +183,9 @@ class Tokenizer(Section):
     def _fits_together(self) -> Self:
         if self.model != "bpe-bytes" and "unk_token" not in SPECIALS[self.specials or NATURAL[self.model]].roles:
             raise fault(f"{self.specials} has no token for what {self.model} does not know; take another", "specials")
+        least = 256 + len(SPECIALS[self.specials or NATURAL[self.model]].all)
+        if self.model == "bpe-bytes" and self.vocab_size < least:
+            raise fault(f"is below {least}: 256 bytes and the special tokens", "vocab_size")
         if self.model != "wordpiece" and not self.lowercase:
             raise fault(f"belongs to wordpiece; {self.model} keeps capitals as they are: leave it out", "lowercase")
         return self

@@ -25,6 +25,9 @@ def training_config(recipe: Recipe, vocab_size: int) -> TrainingConfig:
 def model_spec(asked: Training, vocab_size: int) -> ModelSpec:
     """The shape of the model."""
     options: dict[str, Any] = {"preset": asked.model} if isinstance(asked.model, str) else dict(asked.model)
+    for name, said in {"vocab": "tokenizer.vocab_size", "context": "training.context"}.items():
+        if name in options:
+            raise ConfigError(f"training.model: {name} is that of {said}; leave it out")
     fields = {**options, "vocab": vocab_size, "context": asked.context}
     try:
         return preset(fields.pop("preset"), **fields) if "preset" in fields else ModelSpec(**fields)

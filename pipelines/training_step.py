@@ -10,6 +10,7 @@ from typing import Any, ClassVar
 
 import numpy as np
 
+from corpus.errors import ConfigError
 from corpus.manifest import FileInfo, Manifest, ShardInfo
 from corpus.parquet import read_batches
 from corpus.storage import sha256_of
@@ -40,6 +41,9 @@ class TrainingStep:
     kind: ClassVar[str] = "checkpoint"
     version: ClassVar[int] = 1
 
+    def __post_init__(self) -> None:
+        planned_objective(self.asked)  # says before any work what cannot be trained
+
     @property
     def inputs(self) -> tuple[str, ...]:
         """Token shards, their vocabulary, and what was held out, if anything was."""
@@ -52,7 +56,6 @@ class TrainingStep:
     def recipe(self) -> Mapping[str, Any]:
         """What the trainer will do, its own defaults included."""
         assert self.asked.tokenizer is not None
-        planned_objective(self.asked)  # says before any work what it cannot do
         config = training_config(self.asked, self.asked.tokenizer.vocab_size)
         return {"training": config.identity(), "step_version": self.version}
 
@@ -69,7 +72,7 @@ class TrainingStep:
         folder = local_folder(shop.folder)
         forget_other_builds(folder, shop.fingerprint)
         trained_vocab = vocab.load(shop.place.folder(VOCAB))
-        shards = token_shards(shop, trained_vocab.size)
+        shards = token_shards(shop, trained_vocab)
         config = training_config(self.asked, trained_vocab.size)
         documents = held_out_documents(shop)
 
@@ -116,10 +119,15 @@ def forget_other_builds(folder: Path, fingerprint: str) -> None:
     marker.write_text(fingerprint)
 
 
-def token_shards(shop: Workshop, vocab_size: int) -> list[TokenShard]:
-    """The token shards that the manifest names, memory-mapped."""
-    folder = local_folder(shop.place.folder(TOKENS))
-    return [TokenShard.open(folder, info.shard, vocab_size) for info in shop.inputs[TOKENS].shards]
+def token_shards(shop: Workshop, trained: vocab.Vocab) -> list[TokenShard]:
+    """The token shards that the manifest names, memory-mapped; ConfigError if another vocabulary made them."""
+    folder, made = local_folder(shop.place.folder(TOKENS)), shop.inputs[TOKENS]
+    if (digest := made.measures["vocab_digest"]) != trained.digest:
+        raise ConfigError(
+            f"{TOKENS} was made with the vocabulary {digest[:16]}, {VOCAB} is {trained.digest[:16]}; remove the "
+            f"manifests of both and run again"
+        )
+    return [TokenShard.open(folder, info.shard, trained.size) for info in made.shards]
 
 
 def held_out_documents(shop: Workshop) -> list[tuple[str, str]]:

@@ -48,9 +48,11 @@ class TrainingConfig:
         if kind != self.model.kind:
             fits = sorted(name for name, known in OBJECTIVES.items() if known.kind == self.model.kind)
             raise ConfigError(
-                f'objective "{self.objective}" is for an {kind}, and the family "{self.model.family}" is a '
-                f"{self.model.kind}; take one of {', '.join(fits)}, or another model"
+                f'objective "{self.objective}" is for models of kind {kind}, and the family "{self.model.family}" is '
+                f"of kind {self.model.kind}; take one of {', '.join(fits)}, or another model"
             )
+        if "specials" in self.objective_options:
+            raise ConfigError(f'objective "{self.objective}": specials are those of the vocabulary; leave them out')
         for name in ("steps", "batch_rows", "checkpoint_every", "keep_checkpoints", "threads"):
             value = getattr(self, name)
             if value is not None and value < 1:

@@ -60,6 +60,8 @@ def fit(
     """Trains on the shards and returns the measures; ConfigError before any work if parts do not fit together,
     GateError once the loss is no number. What `before_saving` raises keeps the weights of an earlier run in place."""
     task = _task(config, vocab)
+    if other := {shard.vocab_size for shard in shards} - {vocab.size}:
+        raise ConfigError(f"shards of {max(other)} tokens, a vocabulary of {vocab.size}: make the shards with it")
     torch.set_num_threads(config.threads or len(os.sched_getaffinity(0)))
     with _quiet():
         module, seconds = _run(config, task, shards, fingerprint, out, on_progress)

@@ -1,7 +1,7 @@
 """ModelSpec: what a model is, in numbers, checked when it is made. No torch here: a scheduler may read this file."""
 
 from dataclasses import asdict, dataclass, fields
-from typing import Any
+from typing import Any, cast
 
 from corpus.errors import ConfigError
 from training.families import FAMILIES, Family
@@ -40,6 +40,10 @@ class ModelSpec:
     relative_both_ways: bool = False  # a decoder's buckets tell after from before, as a prefix LM's must
 
     def __post_init__(self) -> None:
+        for field in fields(self):
+            value, kind = getattr(self, field.name), cast(type, field.type)
+            if type(value) is not kind and not (kind is float and type(value) is int):
+                raise ConfigError(f"model {field.name} is {value!r}; it must be of type {kind.__name__}")
         if self.family not in FAMILIES:
             raise ConfigError(f'model family "{self.family}" is unknown; known: {", ".join(sorted(FAMILIES))}')
         derived = {
@@ -84,6 +88,11 @@ class ModelSpec:
         if self.heads % self.kv_heads:
             raise ConfigError(
                 f"model heads {self.heads} cannot share {self.kv_heads} kv_heads evenly; take a divisor of {self.heads}"
+            )
+        if self.relative_buckets < 4 or self.relative_distance <= self.relative_buckets // 2:
+            raise ConfigError(
+                f"model relative_buckets {self.relative_buckets} must be 4 or more, and relative_distance "
+                f"{self.relative_distance} above half of them, which are single distances"
             )
         if self.rope_base <= 0 or self.norm_eps <= 0:
             raise ConfigError(

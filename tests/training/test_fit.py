@@ -130,6 +130,12 @@ def test_parts_that_do_not_fit_together(fields, message, config, shards, vocab, 
     assert not list(tmp_path.iterdir())
 
 
+def test_shards_of_another_vocabulary_are_refused(config, shards, vocab, tmp_path):
+    with pytest.raises(ConfigError, match=f"shards of 777 tokens, a vocabulary of {vocab.size}"):
+        fit(config, [replace(shard, vocab_size=777) for shard in shards], "abc", vocab, tmp_path)
+    assert not list(tmp_path.iterdir())
+
+
 def test_masked_documents_train_too(config, shards, vocab, tmp_path):
     measures = fit(replace(config, document_mask=True, steps=3, optimizer="adamw"), shards, "abc", vocab, tmp_path)
     assert measures["loss"] < torch.log(torch.tensor(float(vocab.size)))

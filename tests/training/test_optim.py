@@ -94,6 +94,8 @@ def test_rates_rise_and_fall(config):
         ({"warmup_share": 1.1}, r"warmup_share is 1\.1"),
         ({"decay_share": -0.1}, r"decay_share is -0\.1"),
         ({"seed": -1}, "seed is -1"),
+        ({"objective": "masked"}, "of kind encoder, .* is of kind decoder; take one of causal, prefix_lm"),
+        ({"objective_options": {"specials": 3}}, "specials are those of the vocabulary"),
     ],
 )
 def test_a_wrong_config_says_what_is_wrong(fields, message, config):

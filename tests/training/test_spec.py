@@ -44,6 +44,10 @@ def test_flops_of_a_token_by_hand():
         ({"gated": True}, 'gated is True, but the family "llama" has no such option'),
         ({"kv_heads": 3}, "cannot share 3 kv_heads"),
         ({"rope_base": 0.0}, "rope_base 0.0"),
+        ({"layers": 2.5}, "model layers is 2.5; it must be of type int"),
+        ({"layers": "2"}, "model layers is '2'; it must be of type int"),
+        ({"family": "t5", "relative_buckets": 2}, "relative_buckets 2 must be 4 or more"),
+        ({"family": "t5", "relative_distance": 16}, "relative_distance 16 above half of them"),
     ],
 )
 def test_a_wrong_spec_says_how_to_mend_it(fields, message):

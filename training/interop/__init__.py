@@ -67,6 +67,11 @@ def export(model: Model, folder: Path, specials: Specials | None = None) -> None
     """Writes what `from_pretrained(folder)` of transformers reads; with a vocabulary's special tokens, also where its
     `generate` begins and ends."""
     config, state = to_hf(model)
+    if model.spec.family == "roberta" and specials is not None and specials.pad != config["pad_token_id"]:
+        raise ConfigError(
+            f"padding is token {specials.pad}; {config['architectures'][0]} counts positions from token 1, so it needs "
+            f"the special tokens of roberta"
+        )
     folder.mkdir(parents=True, exist_ok=True)
     whole = {name: tensor.contiguous() for name, tensor in state.items()}
     save_file(whole, folder / "model.safetensors", metadata={"format": "pt"})

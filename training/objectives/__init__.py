@@ -1,7 +1,8 @@
 """Objectives by name. Adding one is a file here and a line in OBJECTIVES. No torch in this package."""
 
+import dataclasses
 from collections.abc import Callable
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from corpus.errors import ConfigError
 from training.objective import Kind, Objective
@@ -43,9 +44,15 @@ def objective(name: str, **fields: object) -> Objective:
     if name not in OBJECTIVES:
         raise ConfigError(f'objective "{name}" is unknown; known: {", ".join(sorted(OBJECTIVES))}')
     try:
-        return OBJECTIVES[name].make(**fields)
+        made: Any = OBJECTIVES[name].make(**fields)
     except TypeError as error:
         raise ConfigError(f'objective "{name}": {error}') from error
+    for field in dataclasses.fields(made):
+        kind: Any = float | int if field.type is float else field.type
+        if field.name in fields and not isinstance(value := fields[field.name], kind):
+            raise ConfigError(f'objective "{name}": {field.name} is {value!r}; it must be of type {kind}')
+    found: Objective = made
+    return found
 
 
 __all__ = ["OBJECTIVES", "Known", "objective"]

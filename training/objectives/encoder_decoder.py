@@ -37,8 +37,9 @@ class Layout:
     segments: bool
 
     def raw_len(self, objective: str, row_len: int) -> int:
-        """The most tokens whose inputs fit row_len (t5/data/preprocessors.py, random_spans_helper): 568 for 512."""
-        n = bisect_right(range(16 * row_len), row_len, key=lambda n: self.sizes(n).inputs) - 1
+        """The most tokens whose inputs fit row_len (t5/data/preprocessors.py, random_spans_helper): 568 for 512. Their
+        targets must fit it too, which decides where there is more noise than text."""
+        n = bisect_right(range(16 * row_len), row_len, key=lambda n: max(self.sizes(n))) - 1
         if n < 2:
             raise ConfigError(f'objective "{objective}": row_len {row_len} is too short to corrupt a text; raise it')
         return n

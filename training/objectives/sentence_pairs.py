@@ -16,7 +16,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from corpus.errors import ConfigError, DataError
+from corpus.errors import ConfigError
 from tokenizer.pack import Span
 from tokenizer.shard import TokenShard
 from training.objective import Ints, Row
@@ -88,10 +88,11 @@ class SentencePairs:
 
     @cached_property
     def pairs(self) -> Ints:
-        """All pairs [P, 5], copy after copy in the order of the documents; training shuffles them."""
+        """All pairs [P, 5], copy after copy in the order of the documents; training shuffles them. None of fewer than
+        two documents with text."""
         text = sentences(self.shards)
         if text.n_documents < 2:
-            raise DataError(f"next_sentence needs two documents with text; the shards have {text.n_documents}")
+            return np.empty((0, 5), np.int64)
         rng = np.random.default_rng(self.seed)
         u = _uniforms(rng)
         found = (

@@ -16,7 +16,8 @@ from hf_parity import (
 )
 from transformers import RobertaConfig, RobertaForMaskedLM
 
-from corpus.errors import DataError
+from corpus.errors import ConfigError, DataError
+from tokenizer.specials import Specials
 from training import interop, models
 from training.models.positions import document_positions
 from training.objective import IGNORED
@@ -139,3 +140,11 @@ def test_what_ours_cannot_have_is_refused(setting, value):
     config, state = interop.to_hf(case().ours())
     with pytest.raises(DataError, match=setting):
         interop.from_hf({**config, setting: value}, state)
+
+
+def test_padding_must_be_the_token_from_which_theirs_count(tmp_path):
+    ours = case().ours()
+    with pytest.raises(ConfigError, match="padding is token 0"):
+        interop.export(ours, tmp_path / "model", Specials(size=VOCAB, eod=2, pad=0))
+    assert not (tmp_path / "model").exists()
+    interop.export(ours, tmp_path / "model", Specials(size=VOCAB, eod=2, pad=PAD))

@@ -143,7 +143,7 @@ def test_the_decoder_is_one_step_late_and_padding_counts_nothing(
 
 @pytest.mark.parametrize("make", MAKERS)
 @pytest.mark.parametrize("document_mask", [False, True])
-@given(row_len=st.integers(16, 300), seed=st.integers(0, 99))
+@given(row_len=st.integers(24, 300), seed=st.integers(0, 99))  # shorter: single tokens' targets are the longer part
 @settings(max_examples=30)
 def test_features_tell_the_lengths(make: Callable[..., Denoise], document_mask: bool, row_len: int, seed: int) -> None:
     objective = make(specials=SPECIALS, document_mask=document_mask)

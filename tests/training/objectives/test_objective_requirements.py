@@ -87,3 +87,9 @@ def test_objectives_are_what_their_names_say() -> None:
         assert (made.name, made.kind) == (name, known.kind)
         assert made == objective(name, specials=SPECIALS)
         hash(made)
+
+
+def test_targets_fit_the_row_where_there_is_more_noise_than_text() -> None:
+    features = objective("span_corruption", specials=SPECIALS, density=0.6).features(64)
+    assert 62 <= features["targets_T"].length <= 64
+    assert features["inputs_I"].length < 64
