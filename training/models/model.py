@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from typing import ClassVar, NamedTuple
 
 from torch import Tensor, nn
+from torch.nn import functional
 
 from training.loss import nats
 from training.objective import IGNORED
@@ -14,6 +15,11 @@ from training.spec import ModelSpec
 
 Batch = Mapping[str, Tensor]
 """Features by name, as an objective makes them (training/objective.py), without shapes: tokens, targets, ..."""
+
+
+ROUNDED_TO = 128
+"""Where only targets are looked at, their number is made a multiple of this: oneDNN keeps what it has compiled for each
+of the last 1,024 shapes, which took gigabytes where every batch had its own."""
 
 
 class Term(NamedTuple):
@@ -54,9 +60,11 @@ class Model(nn.Module):
     def token_term(self, hidden_BTD: Tensor, targets_BT: Tensor) -> Term:
         """-ln p of the targets."""
         counted_BT = targets_BT != IGNORED
+        hidden_ND, targets_N = hidden_BTD.flatten(0, 1), targets_BT.flatten()
         if self.few_targets:
-            hidden_ND, targets_N = hidden_BTD[counted_BT], targets_BT[counted_BT]
-        else:
-            hidden_ND, targets_N = hidden_BTD.flatten(0, 1), targets_BT.flatten()
+            chosen_N = counted_BT.flatten().nonzero()[:, 0]
+            more = -len(chosen_N) % ROUNDED_TO
+            hidden_ND = hidden_ND[functional.pad(chosen_N, (0, more))]
+            targets_N = functional.pad(targets_N[chosen_N], (0, more), value=IGNORED)
         total = nats(self.head(hidden_ND), self.output.weight, targets_N, self.output.bias)
         return Term(total, counted_BT.sum())
