@@ -145,7 +145,12 @@ Model = Annotated[
 def generate(
     prompt: Annotated[str, typer.Argument(help="What the text begins with; an encoder-decoder reads it.")] = "",
     shots: Annotated[
-        Path | None, typer.Option(help="YAML or .jsonl with solved examples to put before the prompt.", metavar="FILE")
+        Path | None,
+        typer.Option(
+            help='Solved examples to put before the prompt: .jsonl with a {"prompt": ..., "completion": ...} a line, '
+            "or YAML with such `examples` and, if you like, a `template`.",
+            metavar="FILE",
+        ),
     ] = None,
     model: Model = None,
     root: RunRoot = None,

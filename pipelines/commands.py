@@ -11,11 +11,12 @@ from corpus.manifest import MANIFEST
 from corpus.storage import Folder
 from pipelines.artifact import Place
 from pipelines.listing import manifest_lines, step_lines, stored_columns
-from pipelines.names import MIXTURE
+from pipelines.names import CHECKPOINT, MIXTURE
 from pipelines.recipe import Recipe, load
 from pipelines.runner import chosen, statuses
 from pipelines.session import RUNS, recall, remember, require_engine, working
 from pipelines.steps import steps_of
+from pipelines.training_plan import model_told
 
 VERSION = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
 
@@ -51,7 +52,10 @@ def plan(name: str, root: str | None, limit: int | None, sets: Sequence[str], on
         quotas_known = step.name != MIXTURE or len(inputs) == len(step.inputs)
         made = step.plan(inputs) if step.kind == "corpus" and quotas_known else None
         state = states.get(step.name, "cannot run: sources have no paths yet")
-        for line in step_lines(f"{step.name}@{place.version}", state, ", ".join(step.inputs) or "sources", made, known):
+        about = {"from": ", ".join(step.inputs) or "sources"}
+        if step.name == CHECKPOINT:
+            about["model"] = model_told(recipe)
+        for line in step_lines(f"{step.name}@{place.version}", state, about, made, known):
             console.print(line)
         known = known if made is None else stored_columns(made)
 

@@ -113,10 +113,13 @@ def _number(value: Any) -> str:
     return f"{value:,}" if isinstance(value, int) else f"{value:,.0f}" if abs(value) >= 1000 else f"{value:.4g}"
 
 
-def step_lines(name: str, state: str, made_from: str, plan: Plan | None, known: pa.Schema | None) -> Iterator[Any]:
-    """What rich prints of a step: what it is made from, where it stands, the columns that `known` has not, its plan."""
+def step_lines(
+    name: str, state: str, about: Mapping[str, str], plan: Plan | None, known: pa.Schema | None
+) -> Iterator[Any]:
+    """What rich prints of a step: what is to be said about it, where it stands, the columns that `known` has not, its
+    plan."""
     yield Text(name, "bold")
-    said = {"from": made_from, "state": state}
+    said = {**about, "state": state}
     if plan is not None:
         said |= {
             "columns": _columns(stored_columns(plan), known),

@@ -236,6 +236,8 @@ def worth(measures: Mapping[str, Any]) -> str:
     if tokens := measures.get("held_out_targets", {}).get("tokens"):
         unigram = tokens["unigram_nats_per_target"]
         return f", {tokens['nats_per_target']:.3f} nats per held-out target (a unigram model: {unigram:.3f})"
+    if why := measures.get("held_out_unmeasured"):
+        return f", not measured on held-out text: {why}"
     return ""
 
 

@@ -182,7 +182,7 @@ class Tokenizer(Section):
     @model_validator(mode="after")
     def _fits_together(self) -> Self:
         if self.model != "bpe-bytes" and "unk_token" not in SPECIALS[self.specials or NATURAL[self.model]].roles:
-            raise fault(f"{self.specials} has no token for what {self.model} does not know; take another", "specials")
+            raise fault(f"{self.specials} has no token for what {self.model} does not know; leave it out", "specials")
         least = 256 + len(SPECIALS[self.specials or NATURAL[self.model]].all)
         if self.model == "bpe-bytes" and self.vocab_size < least:
             raise fault(f"is below {least}: 256 bytes and the special tokens", "vocab_size")
@@ -225,7 +225,7 @@ class Training(Section):
     @classmethod
     def _named(cls, objective: str | Options) -> str | Options:
         if not isinstance(objective, str) and not isinstance(objective.get("name"), str):
-            raise fault("has no name; write {name: span_corruption, noise_share: 0.15}")
+            raise fault("has no name; write {name: span_corruption, density: 0.15}")
         return objective
 
 

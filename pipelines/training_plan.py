@@ -1,5 +1,7 @@
 """What a recipe's training section asks for, put together before any work; no torch."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 from corpus.errors import ConfigError
@@ -8,7 +10,7 @@ from pipelines.sections import Tokenizer, Training
 from tokenizer.specials import NATURAL, SPECIALS, Specials
 from training.config import TrainingConfig
 from training.objective import Objective
-from training.spec import ModelSpec, preset
+from training.spec import ModelSpec, model, preset
 
 
 def training_config(recipe: Recipe, vocab_size: int) -> TrainingConfig:
@@ -17,9 +19,9 @@ def training_config(recipe: Recipe, vocab_size: int) -> TrainingConfig:
     assert asked is not None
     fields = asked.model_dump(exclude={"model", "objective", "context"}, exclude_none=True)
     name, options = _objective(asked)
-    return TrainingConfig(
-        model=model_spec(asked, vocab_size), objective=name, objective_options=options, seed=recipe.seed, **fields
-    )
+    spec = model_spec(asked, vocab_size)
+    with _at("training.objective"):
+        return TrainingConfig(model=spec, objective=name, objective_options=options, seed=recipe.seed, **fields)
 
 
 def model_spec(asked: Training, vocab_size: int) -> ModelSpec:
@@ -29,11 +31,16 @@ def model_spec(asked: Training, vocab_size: int) -> ModelSpec:
         if name in options:
             raise ConfigError(f"training.model: {name} is that of {said}; leave it out")
     fields = {**options, "vocab": vocab_size, "context": asked.context}
-    try:
-        return preset(fields.pop("preset"), **fields) if "preset" in fields else ModelSpec(**fields)
-    except TypeError as error:
-        said = str(error).removeprefix("ModelSpec.__init__() ")
-        raise ConfigError(f"training.model: {said}; training/spec.py says what a model can have") from error
+    with _at("training.model"):
+        return preset(fields.pop("preset"), **fields) if "preset" in fields else model(**fields)
+
+
+def model_told(recipe: Recipe) -> str:
+    """`bert, 5,842,178 parameters`: the model as `millstream plan` tells it."""
+    assert recipe.training is not None
+    assert recipe.tokenizer is not None
+    spec = model_spec(recipe.training, recipe.tokenizer.vocab_size)
+    return f"{spec.family}, {spec.n_params():,} parameters"
 
 
 def planned_objective(recipe: Recipe) -> Objective:
@@ -41,7 +48,8 @@ def planned_objective(recipe: Recipe) -> Objective:
     what it cannot do."""
     assert recipe.tokenizer is not None
     config = training_config(recipe, recipe.tokenizer.vocab_size)
-    return config.task(planned_specials(recipe.tokenizer))
+    with _at("training.objective"):
+        return config.task(planned_specials(recipe.tokenizer))
 
 
 def planned_specials(asked: Tokenizer) -> Specials:
@@ -59,3 +67,12 @@ def _objective(asked: Training) -> tuple[str, dict[str, Any]]:
         return asked.objective, {}
     options = dict(asked.objective)
     return str(options.pop("name")), options
+
+
+@contextmanager
+def _at(path: str) -> Iterator[None]:
+    """A ConfigError inside begins with the place in the recipe."""
+    try:
+        yield
+    except ConfigError as error:
+        raise ConfigError(f"{path}: {error}") from error

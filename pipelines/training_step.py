@@ -4,7 +4,7 @@ import os
 import shutil
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -54,10 +54,11 @@ class TrainingStep:
         return {}
 
     def recipe(self) -> Mapping[str, Any]:
-        """What the trainer will do, its own defaults included."""
+        """What the trainer will do, its own defaults and the objective's included."""
         assert self.asked.tokenizer is not None
         config = training_config(self.asked, self.asked.tokenizer.vocab_size)
-        return {"training": config.identity(), "step_version": self.version}
+        objective = objective_identity(planned_objective(self.asked))
+        return {"training": config.identity(), "objective": objective, "step_version": self.version}
 
     def plan(self, inputs: Mapping[str, Manifest]) -> None:
         """None: it is no corpus."""
@@ -93,6 +94,12 @@ class TrainingStep:
         if config.model.kind == "decoder":
             found["samples"] = written(folder, trained_vocab, documents, self.asked.seed)
         return Built(shards=(_files(folder),), measures=found, costs=costs)
+
+
+def objective_identity(task: Any) -> dict[str, Any]:
+    """An objective's name, version and fields. Its special tokens are the vocabulary's, which is an input."""
+    said = {field.name: getattr(task, field.name) for field in fields(task) if field.name != "specials"}
+    return {"name": task.name, "version": task.version, **said}
 
 
 @contextmanager
@@ -166,13 +173,15 @@ def written(
 ) -> list[dict[str, str]]:
     """What the model writes after the first words of a held-out document of each language."""
     from training import weights
+    from training.generation.frame import Frame
     from training.generation.sample import Sampling, sample
 
-    model = weights.load(folder)
+    model, objective, _ = weights.trained(folder)
+    frame = Frame.of(objective, trained.specials)
     sampling = Sampling(max_tokens=SAMPLE_TOKENS, seed=seed)
     prompts = {lang: " ".join(text.split()[:PROMPT_WORDS]) for text, lang in reversed(documents)} or {"any": ""}
     return [
-        {"language": lang, "prompt": prompt, "text": sample(model, trained, prompt, sampling)}
+        {"language": lang, "prompt": prompt, "text": sample(model, trained, prompt, sampling, frame)}
         for lang, prompt in sorted(prompts.items())
     ]
 

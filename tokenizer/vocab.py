@@ -174,8 +174,11 @@ def digest(tokenizer: Tokenizer) -> str:
     return hashlib.sha256(canonical.encode()).hexdigest()
 
 
-def save(tokenizer: Tokenizer, folder: Folder, specials: str | None = None) -> tuple[FileInfo, ...]:
-    """Writes `tokenizer.json`, and beside it what `transformers.AutoTokenizer` needs to open the folder."""
+def save(
+    tokenizer: Tokenizer, folder: Folder, specials: str | None = None, *, context: int | None = None
+) -> tuple[FileInfo, ...]:
+    """Writes `tokenizer.json`, and beside it what `transformers.AutoTokenizer` needs to open the folder: for the
+    tokenizer of a model also the `context` that it may fill."""
     names = SPECIALS[names_of(tokenizer, specials)]
     config = {
         "tokenizer_class": "PreTrainedTokenizerFast",
@@ -184,6 +187,7 @@ def save(tokenizer: Tokenizer, folder: Folder, specials: str | None = None) -> t
         **({"model_input_names": ["input_ids", "token_type_ids", "attention_mask"]} if ":1" in names.pair else {}),
         "add_prefix_space": False,
         "clean_up_tokenization_spaces": False,
+        **({} if context is None else {"model_max_length": context}),
     }
     contents = {CONFIG_FILE: json.dumps(config, indent=2), FILE: tokenizer.to_str(pretty=True)}
     return tuple(_written(folder, name, f"{content}\n".encode()) for name, content in contents.items())

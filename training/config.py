@@ -7,7 +7,7 @@ from typing import Any, Literal
 from corpus.errors import ConfigError
 from tokenizer.specials import Specials
 from training.objective import Objective
-from training.objectives import OBJECTIVES, objective
+from training.objectives import OBJECTIVES, check_options, objective
 from training.spec import ModelSpec
 
 
@@ -42,8 +42,7 @@ class TrainingConfig:
     threads: int | None = None  # as many as there are cores
 
     def __post_init__(self) -> None:
-        if self.objective not in OBJECTIVES:
-            raise ConfigError(f'objective "{self.objective}" is unknown; known: {", ".join(sorted(OBJECTIVES))}')
+        check_options(self.objective, self.objective_options)
         kind = OBJECTIVES[self.objective].kind
         if kind != self.model.kind:
             fits = sorted(name for name, known in OBJECTIVES.items() if known.kind == self.model.kind)
@@ -51,8 +50,6 @@ class TrainingConfig:
                 f'objective "{self.objective}" is for models of kind {kind}, and the family "{self.model.family}" is '
                 f"of kind {self.model.kind}; take one of {', '.join(fits)}, or another model"
             )
-        if "specials" in self.objective_options:
-            raise ConfigError(f'objective "{self.objective}": specials are those of the vocabulary; leave them out')
         for name in ("steps", "batch_rows", "checkpoint_every", "keep_checkpoints", "threads"):
             value = getattr(self, name)
             if value is not None and value < 1:

@@ -31,9 +31,10 @@ from training.checkpoint import Checkpoints, latest, step_of
 from training.config import TrainingConfig
 from training.data import RowData
 from training.evaluation.perplexity import HeldOut, bits
-from training.evaluation.targets import held_out_shards, per_target
+from training.evaluation.targets import held_out_shards, once, per_target
 from training.module import LanguageModule
-from training.objective import Objective
+from training.objective import Objective, Rows
+from training.optim import freeze_unread
 from training.record import Progress, Record, read_metrics
 
 Measures = dict[str, Any]
@@ -64,13 +65,18 @@ def fit(
         raise ConfigError(f"shards of {max(other)} tokens, a vocabulary of {vocab.size}: make the shards with it")
     torch.set_num_threads(config.threads or len(os.sched_getaffinity(0)))
     with _quiet():
-        module, seconds = _run(config, task, shards, fingerprint, out, on_progress)
-    if before_saving:
-        before_saving()
-    _save(module, config, vocab, out)
+        data = RowData(
+            _rows(config, task, shards), task, seed=config.seed, batch_rows=config.batch_rows, steps=config.steps,
+            fingerprint=fingerprint,
+        )  # fmt: skip
+        module, seconds = _run(config, data, out, on_progress)
+    if module.trainer.is_global_zero:
+        if before_saving:
+            before_saving()
+        _save(module, config, vocab, out)
     measures = _measures(config, out, seconds)
     if held_out:
-        measures |= _worth(config, module, task, shards, vocab, held_out)
+        measures |= _worth(config, module, data, vocab, held_out)
     return measures
 
 
@@ -83,31 +89,24 @@ def _task(config: TrainingConfig, vocab: Vocab) -> Objective:
     return config.task(vocab.specials)
 
 
-def _run(
-    config: TrainingConfig,
-    task: Objective,
-    shards: Sequence[TokenShard],
-    fingerprint: str,
-    out: Path,
-    on_progress: Progress | None,
-) -> tuple[LanguageModule, float]:
-    """The trained module, and the seconds that this process trained for."""
-    start = latest(out / "checkpoints", config)
-    torch.manual_seed(config.seed)
-    module = LanguageModule(config)
+def _rows(config: TrainingConfig, task: Objective, shards: Sequence[TokenShard]) -> Rows:
+    """What the run draws its examples from."""
     rows = task.rows(shards, config.model.context, config.seed)
     if len(rows) == 0:
         raise ConfigError(
             f"the tokens do not fill one row of {config.model.context}; take a shorter context or more text"
         )
-    data = RowData(
-        rows,
-        task,
-        seed=config.seed,
-        batch_rows=config.batch_rows,
-        steps=config.steps,
-        fingerprint=fingerprint,
-    )
+    return rows
+
+
+def _run(
+    config: TrainingConfig, data: RowData, out: Path, on_progress: Progress | None
+) -> tuple[LanguageModule, float]:
+    """The trained module, and the seconds that this process trained for."""
+    start = latest(out / "checkpoints", config)
+    torch.manual_seed(config.seed)
+    module = LanguageModule(config)
+    freeze_unread(module.model, data.batch(0, 1))
     out.mkdir(parents=True, exist_ok=True)
     callbacks = [Record(out / "metrics.csv", config, on_progress), Checkpoints(out / "checkpoints", config)]
     began = time.perf_counter()
@@ -121,7 +120,7 @@ def _run(
 def _trainer(config: TrainingConfig, out: Path, callbacks: list[lightning.Callback], done: int) -> lightning.Trainer:
     return lightning.Trainer(
         accelerator="auto",
-        devices="auto" if torch.cuda.is_available() else 1,
+        devices=1,  # for each of several, Lightning would start the command again that holds the artifact's lease
         precision=precision(config),
         max_steps=config.steps,
         max_epochs=-1,
@@ -195,21 +194,23 @@ def _measures(config: TrainingConfig, out: Path, seconds: float) -> Measures:
 def _worth(
     config: TrainingConfig,
     module: LanguageModule,
-    task: Objective,
-    shards: Sequence[TokenShard],
+    data: RowData,
     vocab: Vocab,
     held_out: Sequence[HeldOut],
 ) -> Measures:
-    """On held-out documents: bits per byte where all of a text is predicted, else nats per target of the objective."""
-    if config.objective == "causal":
+    """On held-out documents: bits per byte where all of a text is predicted and can be told from its tokens, else nats
+    per target of the objective; where there is no target, why."""
+    if config.objective == "causal" and vocab.lossless:
         torch.manual_seed(config.seed)
         untrained = models.build(config.model)
         return {
             "held_out": bits(module.model, vocab, held_out).measures(),
             "held_out_untrained": bits(untrained, vocab, held_out).measures(),
         }
-    row_len, seed = config.model.context, config.seed
-    training = task.rows(shards, row_len, seed)
+    row_len, seed, task = config.model.context, config.seed, once(data.objective)
     with held_out_shards([text for text, _ in held_out], vocab, marks=task.marks) as parts:
         scored = task.rows(parts, row_len, seed)
-        return {"held_out_targets": per_target(module.model, task, training, scored, vocab.size, seed)}
+        found = per_target(module.model, task, data.rows, scored, vocab.size, seed)
+    if found:
+        return {"held_out_targets": found}
+    return {"held_out_unmeasured": f"{len(held_out)} held-out documents make no example of {row_len} tokens"}

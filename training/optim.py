@@ -6,21 +6,30 @@ import torch
 from torch import nn
 
 from training.config import TrainingConfig
-from training.models import Model
+from training.models import Batch, Model
 from training.muon import MuonAdamW
 
 FLOOR = 0.05  # cosine ends at this share of the peak; Chinchilla's 0.1, halved for short runs
 
 
+def freeze_unread(model: Model, batch: Batch) -> None:
+    """Parameters that no term of the batch's loss reads get no gradient from here on: BERT's pooler where nothing asks
+    whether a text follows. Ranks that share a batch stop where a gradient never comes (DistributedDataParallel)."""
+    weights = list(model.parameters())
+    total = torch.stack([term.nats for term in model.terms(batch).values()]).sum()
+    for weight, grad in zip(weights, torch.autograd.grad(total, weights, allow_unused=True), strict=True):
+        weight.requires_grad_(grad is not None)
+
+
 def optimizer(model: Model, config: TrainingConfig) -> MuonAdamW:
     """Three groups: matrices between vectors (with weight decay), embeddings with the output matrix, and gains (both
-    without).
+    without). Frozen parameters are in none.
 
     Each group remembers its `peak` rate; `set_rates` fills in `lr`.
     """
     looked_up = {id(part.weight) for part in model.modules() if isinstance(part, nn.Embedding)}
     looked_up.add(id(model.output.weight))
-    weights = list(model.parameters())  # a tied matrix comes once
+    weights = [weight for weight in model.parameters() if weight.requires_grad]  # a tied matrix comes once
     embeddings = [weight for weight in weights if id(weight) in looked_up]
     matrices = [weight for weight in weights if weight.ndim == 2 and id(weight) not in looked_up]
     gains = [weight for weight in weights if weight.ndim < 2]

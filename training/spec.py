@@ -1,11 +1,12 @@
 """ModelSpec: what a model is, in numbers, checked when it is made. No torch here: a scheduler may read this file."""
 
-from dataclasses import asdict, dataclass, fields
-from typing import Any, cast
+from dataclasses import MISSING, asdict, dataclass, fields
+from typing import Any
 
 from corpus.errors import ConfigError
 from training.families import FAMILIES, Family
 from training.families.family import Kind
+from training.fields import check, unknown
 
 SIZES = ("layers", "width", "heads", "ffn", "vocab", "context", "kv_heads", "head_width")
 
@@ -40,12 +41,9 @@ class ModelSpec:
     relative_both_ways: bool = False  # a decoder's buckets tell after from before, as a prefix LM's must
 
     def __post_init__(self) -> None:
-        for field in fields(self):
-            value, kind = getattr(self, field.name), cast(type, field.type)
-            if type(value) is not kind and not (kind is float and type(value) is int):
-                raise ConfigError(f"model {field.name} is {value!r}; it must be of type {kind.__name__}")
+        check("model", vars(self), {field.name: field.type for field in fields(self)})
         if self.family not in FAMILIES:
-            raise ConfigError(f'model family "{self.family}" is unknown; known: {", ".join(sorted(FAMILIES))}')
+            raise ConfigError(f'model family "{self.family}" {unknown(self.family, FAMILIES)}')
         derived = {
             "kv_heads": self.heads,
             "head_width": self.width // max(self.heads, 1),
@@ -138,8 +136,23 @@ def presets() -> dict[str, dict[str, Any]]:
 
 
 def preset(name: str, **changes: Any) -> ModelSpec:
-    """A named size, with some fields changed (a recipe's vocabulary, its context); ConfigError for an unknown name."""
+    """A named size, with some fields changed (a recipe's vocabulary, its context); ConfigError for an unknown name or
+    another family, whose sizes these are not."""
     known = presets()
     if name not in known:
-        raise ConfigError(f'model preset "{name}" is unknown; known: {", ".join(sorted(known))}')
-    return ModelSpec(**known[name] | changes)
+        raise ConfigError(f'model preset "{name}" {unknown(name, known)}')
+    if (family := changes.get("family", known[name]["family"])) != known[name]["family"]:
+        raise ConfigError(
+            f'model preset "{name}" is of the family "{known[name]["family"]}", not "{family}"; leave family out, or '
+            f"give a size of that family"
+        )
+    return model(**known[name] | changes)
+
+
+def model(**given: Any) -> ModelSpec:
+    """The spec of fields that a person gave; ConfigError for one that it does not have, or that is missing."""
+    check("model", given, {field.name: field.type for field in fields(ModelSpec)})
+    missing = [field.name for field in fields(ModelSpec) if field.default is MISSING and field.name not in given]
+    if missing:
+        raise ConfigError(f"model lacks {', '.join(missing)}; give them, or the name of a size as preset")
+    return ModelSpec(**given)

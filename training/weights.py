@@ -2,6 +2,7 @@
 
 import json
 from pathlib import Path
+from typing import NamedTuple
 
 from safetensors.torch import load_model
 
@@ -11,12 +12,26 @@ from training.models import Model
 from training.spec import ModelSpec
 
 
-def load(folder: Path) -> Model:
-    """The model of `config.json` with the weights of `model.safetensors`; DataError where they are not whole."""
+class Trained(NamedTuple):
+    """A model, the objective that it learnt by, and the vocabulary that it speaks."""
+
+    model: Model
+    objective: str
+    vocab_digest: str
+
+
+def trained(folder: Path) -> Trained:
+    """What `config.json` says, with the weights of `model.safetensors`; DataError where they are not whole."""
     try:
         said = json.loads((folder / "config.json").read_text(encoding="utf-8"))
         model = models.build(ModelSpec(**said["model"]))
+        objective, vocab_digest = said["training"]["objective"], said["vocab_digest"]
         load_model(model, str(folder / "model.safetensors"))
     except (OSError, ValueError, KeyError, TypeError, RuntimeError) as error:
         raise DataError(f"no model can be read from {folder}: {error}; train it again") from error
-    return model.eval()
+    return Trained(model.eval(), objective, vocab_digest)
+
+
+def load(folder: Path) -> Model:
+    """Its model alone."""
+    return trained(folder).model

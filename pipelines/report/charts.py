@@ -139,7 +139,7 @@ def training(curve: Curve) -> Markup:
         mean = _running(curve.losses, max(1, len(curve.losses) // 20))
         axes.plot(curve.steps, curve.losses, color=PALE, linewidth=1.1)
         axes.plot(curve.steps, mean, color=MAIN, linewidth=2)
-        axes.set_title("loss, nats per token", loc="left", fontsize=9, color=MUTED)
+        axes.set_title(f"loss, {curve.unit}", loc="left", fontsize=9, color=MUTED)
         _at_end(axes, curve.steps[-1], mean[-1], f"{mean[-1]:.2f}")
         axes.tick_params(labelbottom=False)
         below.plot(curve.steps, curve.rates, color=MUTED, linewidth=1.4)
@@ -152,6 +152,7 @@ def training(curve: Curve) -> Markup:
         for one in (axes, below):
             one.set_xlim(0, curve.steps[-1])
             one.grid(axis="y", color=GRID, linewidth=0.6)
+            one.xaxis.set_major_locator(MaxNLocator(integer=True))
         below.xaxis.set_major_formatter(FuncFormatter(lambda x, _: count(x)))
 
     return drawn("training", "Training loss and learning rate by step", WIDTH, 3.9, draw)

@@ -12,6 +12,10 @@ from pipelines.report.records import Record
 METRICS = "metrics.csv"
 HELD_OUT = {"trained": "held_out", "bigram": "held_out_bigram", "untrained": "held_out_untrained"}
 """The measures of each model on held-out documents: bits_per_byte, documents, bytes, and bits per byte by_domain."""
+TARGETS, UNMEASURED = "held_out_targets", "held_out_unmeasured"
+"""In their place where not every byte is predicted: nats per target by term of the loss, or why there are none."""
+UNITS = {"next_sentence": "nats per masked token + nats per pair of texts"}
+"""What the losses of objectives are that have more terms than one; of the others it is nats per target."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -34,9 +38,10 @@ class Measures:
 
 @dataclass(frozen=True, kw_only=True)
 class Curve:
-    """A training, step by step; loss in nats per target."""
+    """A training, step by step; loss in its unit."""
 
     label: str
+    unit: str
     steps: tuple[int, ...]
     losses: tuple[float, ...]
     rates: tuple[float, ...]
@@ -54,15 +59,18 @@ class Sample:
 
 @dataclass(frozen=True, kw_only=True)
 class Model:
-    """A checkpoint: its measures, held-out bits per byte by model and by language, curve and samples.
+    """A checkpoint: its measures, held-out bits per byte by model and by language, or nats per target by term, curve
+    and samples.
 
-    `documents` and `size_bytes` are those that were held out; 0 where nothing was."""
+    `documents` and `size_bytes` are those that bits per byte were measured on; 0 where they were not."""
 
     measures: Measures
     bits_per_byte: Mapping[str, float]
     documents: int
     size_bytes: int
     by_domain: Grid | None
+    targets: Mapping[str, Mapping[str, float]]
+    unmeasured: str | None
     curve: Curve | None
     samples: tuple[Sample, ...]
 
@@ -120,11 +128,13 @@ def model(record: Record) -> Model:
     """What there is to say of a checkpoint."""
     scored = {name: record.measure(key) for name, key in HELD_OUT.items() if record.measure(key)}
     return Model(
-        measures=measures(record, (*HELD_OUT.values(), "samples")),
+        measures=measures(record, (*HELD_OUT.values(), TARGETS, UNMEASURED, "samples")),
         bits_per_byte={name: one["bits_per_byte"] for name, one in scored.items()},
         documents=record.measure("held_out", "documents") or 0,
         size_bytes=record.measure("held_out", "bytes") or 0,
         by_domain=_by_domain({name: one["by_domain"] for name, one in scored.items()}),
+        targets=record.measure(TARGETS) or {},
+        unmeasured=record.measure(UNMEASURED),
         curve=_curve(record),
         samples=tuple(
             Sample(language=one["language"], prompt=one["prompt"], text=one["text"])
@@ -146,6 +156,7 @@ def _curve(record: Record) -> Curve | None:
         return None
     return Curve(
         label=record.label,
+        unit=UNITS.get(record.manifest.recipe.get("objective", {}).get("name"), "nats per target"),
         steps=tuple(int(row["step"]) for row in rows),
         losses=tuple(row["loss"] for row in rows),
         rates=tuple(row["learning_rate"] for row in rows),

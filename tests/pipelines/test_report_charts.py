@@ -1,6 +1,7 @@
 """The report's charts: text that stays text, colours of the page, the same bytes each time."""
 
 from collections.abc import Callable
+from dataclasses import replace
 from xml.etree import ElementTree
 
 import matplotlib as mpl
@@ -18,7 +19,10 @@ DOMAINS = Domains(
 LANGUAGES = Comparison(labels=("a@dev", "b@dev"), rows=(("en", (10, 5)), ("de", (3, 0))))
 LENGTHS = (Lengths(label="a@dev", documents={3: 1, 9: 20}), Lengths(label="b@dev", documents={9: 12}))
 CLUSTERS = Clusters(label="a@dev", stage="near_dedup", n_clusters=3, sizes=dict.fromkeys(range(2, 30), 1), largest=())
-CURVE = Curve(label="c@dev", steps=(1, 2, 3), losses=(9.0, 8.0, 7.0), rates=(0.0, 1e-3, 5e-4), tokens=(10, 20, 30))
+CURVE = Curve(
+    label="c@dev", unit="nats per target", steps=(1, 2, 3), losses=(9.0, 8.0, 7.0), rates=(0.0, 1e-3, 5e-4),
+    tokens=(10, 20, 30),
+)  # fmt: skip
 LEVELS = (
     Level(name="records read", documents=1200, lost=0, size_bytes=None, lost_bytes=None),
     Level(name="c4", documents=1000, lost=200, size_bytes=5000, lost_bytes=700),
@@ -86,8 +90,18 @@ def test_drawing_leaves_no_setting_behind() -> None:
 
 
 def test_training_of_one_step_has_a_curve() -> None:
-    one = Curve(label="c@dev", steps=(1,), losses=(9.0,), rates=(1e-3,), tokens=(10,))
+    one = replace(CURVE, steps=(1,), losses=(9.0,), rates=(1e-3,), tokens=(10,))
     assert "9.00" in texts(charts.training(one))
+
+
+@pytest.mark.parametrize("n", [1, 2, 3, 5, 40])
+def test_steps_are_whole_and_said_once(n: int) -> None:
+    steps = tuple(range(1, n + 1))
+    said = texts(charts.training(replace(CURVE, steps=steps, losses=(9.5,) * n, rates=(1e-3,) * n, tokens=steps)))
+    ticks = said[: said.index(next(one for one in said if one.startswith("step ")))]
+    ticks = [one for one in ticks if one.isdecimal() and one != "9"]
+    assert len(ticks) == len(set(ticks)) >= 2
+    assert "loss, nats per target" in said
 
 
 def test_a_long_label_keeps_its_ends_and_invisible_signs_show() -> None:

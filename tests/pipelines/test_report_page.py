@@ -153,6 +153,37 @@ def test_what_a_run_does_not_have_is_left_out(tmp_path: Path) -> None:
     assert "no artifact that is whole" in written(place, ("corpus/unmade",)).said
 
 
+@pytest.mark.parametrize(
+    ("measures", "words"),
+    [
+        (
+            {
+                "held_out_targets": {
+                    "tokens": {"nats_per_target": 3.2104, "targets": 77, "unigram_nats_per_target": 5.4}
+                }
+            },
+            ("3.210 nats per held-out target a unigram model 5.400", "A held-out target is", "3.210 5.400 77"),
+        ),
+        (
+            {"held_out_unmeasured": "1 held-out documents make no example of 512 tokens"},
+            ("Not measured on held-out text: 1 held-out documents make no example of 512 tokens.",),
+        ),
+    ],
+)
+def test_a_model_without_bits_per_byte_says_what_it_is_worth(
+    measures: dict[str, object], words: tuple[str, ...], tmp_path: Path
+) -> None:
+    place = runs.build(tmp_path)
+    manifest = json.loads(place.folder("checkpoint/main").read(MANIFEST))
+    manifest["measures"] = {"n_params": 7, **measures}
+    manifest["recipe"]["objective"] = {"name": "next_sentence", "version": 1}
+    place.folder("checkpoint/main").write(MANIFEST, json.dumps(manifest).encode())
+    said = " ".join(written(place).said.split())
+    assert "bits per byte" not in said
+    for one in (*words, "loss, nats per masked token + nats per pair of texts"):
+        assert one in said
+
+
 def test_a_corpus_of_nothing_has_a_report(tmp_path: Path) -> None:
     place = Place(runs.Folder(str(tmp_path)))
     runs.put_corpus(place, runs.EXTRACTED, [], ("read_warc",))

@@ -95,7 +95,7 @@ def test_rates_rise_and_fall(config):
         ({"decay_share": -0.1}, r"decay_share is -0\.1"),
         ({"seed": -1}, "seed is -1"),
         ({"objective": "masked"}, "of kind encoder, .* is of kind decoder; take one of causal, prefix_lm"),
-        ({"objective_options": {"specials": 3}}, "specials are those of the vocabulary"),
+        ({"objective_options": {"specials": 3}}, "has no field specials; its fields: document_mask"),
     ],
 )
 def test_a_wrong_config_says_what_is_wrong(fields, message, config):

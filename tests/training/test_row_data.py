@@ -94,7 +94,7 @@ def test_noise_belongs_to_seed_epoch_and_row():
 def test_unknown_objectives_and_fields():
     with pytest.raises(ConfigError, match=r"known: .*causal"):
         objective("casual", specials=SPECIALS)
-    with pytest.raises(ConfigError, match=r'objective "causal": .*segment'):
+    with pytest.raises(ConfigError, match=r'objective "causal" has no field segment; its fields: document_mask'):
         objective("causal", specials=SPECIALS, segment=True)
 
 

@@ -7,7 +7,7 @@ import torch
 
 from corpus.errors import ConfigError
 from training import models
-from training.spec import ModelSpec, preset, presets
+from training.spec import ModelSpec, model, preset, presets
 
 SMALL = ModelSpec(layers=2, width=32, heads=4, kv_heads=4, ffn=48, vocab=97, context=16)
 
@@ -39,13 +39,14 @@ def test_flops_of_a_token_by_hand():
     ("fields", "message"),
     [
         ({"family": "encodre"}, 'model family "encodre" is unknown; known: .*llama'),
+        ({"family": "gtp2"}, r"did you mean gpt2\? known: bart"),
         ({"layers": 0}, "model layers is 0"),
         ({"head_width": 9}, "head width 9 is odd"),
         ({"gated": True}, 'gated is True, but the family "llama" has no such option'),
         ({"kv_heads": 3}, "cannot share 3 kv_heads"),
         ({"rope_base": 0.0}, "rope_base 0.0"),
-        ({"layers": 2.5}, "model layers is 2.5; it must be of type int"),
-        ({"layers": "2"}, "model layers is '2'; it must be of type int"),
+        ({"layers": 2.5}, "model: layers is 2.5; it must be a whole number"),
+        ({"layers": "2"}, 'model: layers is "2"; it must be a whole number'),
         ({"family": "t5", "relative_buckets": 2}, "relative_buckets 2 must be 4 or more"),
         ({"family": "t5", "relative_distance": 16}, "relative_distance 16 above half of them"),
     ],
@@ -58,8 +59,27 @@ def test_a_wrong_spec_says_how_to_mend_it(fields, message):
 def test_presets_take_the_recipes_vocabulary_and_context():
     spec = preset("tiny-decoder", vocab=1000, context=64)
     assert (spec.vocab, spec.context, spec.width) == (1000, 64, 256)
-    with pytest.raises(ConfigError, match=r'"tiny" is unknown; known: .*tiny-decoder'):
+    with pytest.raises(ConfigError, match=r'"tiny" is unknown; did you mean .*known: .*tiny-decoder'):
         preset("tiny", vocab=1000, context=64)
+
+
+def test_a_preset_keeps_its_family():
+    assert preset("bert-base", family="bert") == preset("bert-base")
+    with pytest.raises(ConfigError, match='"bert-base" is of the family "bert", not "gpt2"; leave family out'):
+        preset("bert-base", family="gpt2")
+
+
+@pytest.mark.parametrize(
+    ("fields", "message"),
+    [
+        ({"layer": 2}, r"model has no field layer; did you mean layers\? its fields: family, layers"),
+        ({"layers": 2, "width": 32}, "model lacks heads, ffn, vocab, context; give them"),
+        ({"tied": 1}, "model: tied is 1; it must be true or false"),
+    ],
+)
+def test_wrong_fields_are_named(fields, message):
+    with pytest.raises(ConfigError, match=message):
+        model(**fields)
 
 
 def test_specs_and_objectives_do_not_import_torch():

@@ -4,10 +4,13 @@ The held-out documents become rows and examples as the training text did, with n
 does not ask for (masked models: 85 % of the tokens) is not scored, so figures of two objectives do not compare; each
 compares with its own unigram model: the share of each token among the targets of the training rows, one added to each
 count (Laplace), which is what one can say without looking at the input.
+
+An objective that makes several copies of a text (BERT's dupe_factor) is asked for one: ten cost ten times as much.
 """
 
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
@@ -41,12 +44,19 @@ def held_out_shards(texts: Sequence[str], vocab: Vocab, *, marks: bool) -> Itera
         yield [TokenShard.open(Path(folder), 0, vocab.size)]
 
 
+def once(task: Any) -> Objective:
+    """The objective with one copy of each text."""
+    single: Objective = replace(task, copies=1) if hasattr(task, "copies") else task
+    return single
+
+
 def per_target(
     model: Model, task: Objective, training: Rows, held_out: Rows, vocab_size: int, seed: int
 ) -> dict[str, Any]:
     """By term of the loss: nats per target, and how many targets; for "tokens" the unigram model's nats as well.
-    Nothing where the held-out text does not fill a row; a last row that is not full is left out."""
-    if len(held_out) == 0:
+    Nothing where the held-out text has no row or its rows no target; a last row that is not full is left out."""
+    scored = list(_targets(task, held_out, range(len(held_out)), seed))
+    if not any(map(len, scored)):
         return {}
     found = _scored(model, task, held_out, seed)
     every = max(1, len(training) // UNIGRAM_ROWS)
@@ -54,7 +64,6 @@ def per_target(
     for targets_N in _targets(task, training, range(0, len(training), every), seed):
         np.add.at(counts_V, targets_N, 1)
     nats_V = -np.log(counts_V / counts_V.sum())
-    scored = list(_targets(task, held_out, range(len(held_out)), seed))
     found["tokens"]["unigram_nats_per_target"] = float(np.concatenate([nats_V[t] for t in scored]).mean())
     return found
 

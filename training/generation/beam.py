@@ -16,6 +16,7 @@ import torch
 from corpus.errors import ConfigError
 from tokenizer.vocab import Vocab
 from training.generation.decoding import Decoding, opened, text_of
+from training.generation.frame import Frame
 from training.models import Model
 
 NORMS: dict[str, Callable[[int, float], float]] = {
@@ -53,9 +54,11 @@ class Hypothesis(NamedTuple):
     tokens: list[int]
 
 
-def search(model: Model, vocab: Vocab, prompt: str = "", beams: Beams = Beams()) -> list[tuple[float, str]]:
+def search(
+    model: Model, vocab: Vocab, prompt: str = "", beams: Beams = Beams(), frame: Frame | None = None
+) -> list[tuple[float, str]]:
     """The best texts after a prompt, or made of it by an encoder-decoder, with their scores; the best first."""
-    decoding, line = opened(model, vocab, prompt)
+    decoding, line = opened(model, vocab, prompt, frame)
     return [(score, text_of(vocab, tokens)) for score, tokens in searched(decoding, line, beams, vocab.eod_id)]
 
 

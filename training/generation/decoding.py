@@ -7,26 +7,29 @@ import torch
 from torch import Tensor
 
 from corpus.errors import ConfigError
-from tokenizer.specials import Specials
 from tokenizer.vocab import Vocab
+from training.generation.frame import Frame, natural
 from training.models import Batch, Model
 from training.models.cache import Cache
-from training.spec import ModelSpec
 
 
 class Decoding:
     """One text being written by a decoder, or by an encoder-decoder that has read `inputs`, in any number of rows.
 
-    Rows longer than the model's context go on from their last half. `cached` keeps keys and values of earlier tokens:
-    the same numbers, in less time.
+    Rows longer than the model's context go on from their last half. With `prefix` the tokens of the first call see
+    all of each other. `cached` keeps keys and values of earlier tokens: the same numbers, in less time.
     """
 
-    def __init__(self, model: Model, inputs: Sequence[int] | None = None, *, cached: bool = True) -> None:
+    def __init__(
+        self, model: Model, inputs: Sequence[int] | None = None, *, prefix: bool = False, cached: bool = True
+    ) -> None:
         if model.spec.kind == "encoder":
             raise ConfigError(f'family "{model.spec.family}" is an encoder and writes no text; fill masks with it')
         if (inputs is not None) != (model.spec.kind == "encoder-decoder"):
-            raise ConfigError(f'family "{model.spec.family}" is a {model.spec.kind}; inputs are for an encoder-decoder')
-        self.model, self.cached, self.first, self.prompt = model, cached, 0, 0
+            raise ConfigError(
+                f'family "{model.spec.family}" is of kind {model.spec.kind}; inputs are for an encoder-decoder'
+            )
+        self.model, self.prefix, self.cached, self.first, self.prompt = model, prefix, cached, 0, 0
         self.cache = self._fresh()
         self.memory_1ID = None if inputs is None else _encoded(model, inputs)
 
@@ -39,7 +42,7 @@ class Decoding:
         seen = self.first + (self.cache.length if self.cache else 0)
         batch = {"tokens": tokens_BT[:, seen:].to(self.model.output.weight.device)}
         self.prompt = self.prompt or T
-        if self.model.spec.relative_both_ways and self.prompt > seen:  # a prefix LM's prompt sees all of itself
+        if self.prefix and self.prompt > seen:
             prefix_T = torch.arange(seen, T, device=batch["tokens"].device) < self.prompt
             batch["prefix"] = prefix_T.expand(B, -1)
         hidden_BD = self._hidden(batch, B)[:, -1]
@@ -68,31 +71,15 @@ def _encoded(model: Model, inputs: Sequence[int]) -> Tensor:
     return memory_1ID
 
 
-def opened(model: Model, vocab: Vocab, prompt: str) -> tuple[Decoding, list[int]]:
-    """A prompt put to a model as its objective put texts to it, and the tokens to begin with.
-
-    A decoder goes on from <eod> prompt. T5 reads prompt <eod>, BART <start> prompt <eod> (training/objectives: denoise,
-    bart).
-    """
-    ids: list[int] = vocab.encode_batch([prompt])[0].tolist()
-    if model.spec.kind != "encoder-decoder":
-        return Decoding(model), [vocab.specials.eod, *ids]
-    start = [_special(vocab.specials, "start")] if model.spec.family == "bart" else []
-    return Decoding(model, [*start, *ids, vocab.specials.eod]), [decoder_start(model.spec, vocab.specials)]
-
-
-def decoder_start(spec: ModelSpec, specials: Specials) -> int:
-    """What the decoder of an encoder-decoder begins with: BART's <eod> (</s>), T5's <pad>."""
-    return specials.eod if spec.family == "bart" else _special(specials, "pad")
+def opened(model: Model, vocab: Vocab, prompt: str, frame: Frame | None = None) -> tuple[Decoding, list[int]]:
+    """A prompt put to a model in a frame, its family's natural one unless it is said, and the tokens to begin with."""
+    frame = frame or Frame.of(natural(model.spec), vocab.specials)
+    framed = [*frame.before, *vocab.encode_batch([prompt])[0].tolist(), *frame.after]
+    if frame.decoder_start is None:
+        return Decoding(model, prefix=frame.prefix), framed
+    return Decoding(model, framed), [frame.decoder_start]
 
 
 def text_of(vocab: Vocab, ids: Sequence[int]) -> str:
     """The text of what was written, without the token that begins rows."""
     return vocab.decode([i for i in ids if i != vocab.specials.start])
-
-
-def _special(specials: Specials, name: str) -> int:
-    found = getattr(specials, name)
-    if found is None:
-        raise ConfigError(f"the vocabulary has no {name} token, which this model begins with; take that of its family")
-    return int(found)

@@ -24,7 +24,8 @@ def fill_mask(model: Model, vocab: Vocab, text: str, top: int = 5) -> list[list[
     "two and [MASK] make four." -> [[two .7, one .1, ...]]; the mask is written as the vocabulary names it.
     """
     if model.spec.kind != "encoder":
-        raise ConfigError(f'family "{model.spec.family}" is a {model.spec.kind}; masks are filled by encoders')
+        kind = {"decoder": "a decoder"}.get(model.spec.kind, "an encoder-decoder")
+        raise ConfigError(f'family "{model.spec.family}" is {kind}; masks are filled by encoders')
     tokens_1T = torch.tensor([masked(vocab, text, model.spec.context)], device=model.output.weight.device)
     hidden_MD = model.hidden({"tokens": tokens_1T})[tokens_1T == vocab.specials.mask]
     p_MV = torch.softmax(model.output(model.head(hidden_MD)).float(), dim=1)

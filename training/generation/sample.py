@@ -9,6 +9,7 @@ from torch import Tensor
 from corpus.errors import ConfigError
 from tokenizer.vocab import Vocab
 from training.generation.decoding import Decoding, opened, text_of
+from training.generation.frame import Frame
 from training.models import Model
 
 
@@ -34,9 +35,11 @@ class Sampling:
 GREEDY = Sampling(temperature=0)
 
 
-def sample(model: Model, vocab: Vocab, prompt: str = "", sampling: Sampling = Sampling()) -> str:
+def sample(
+    model: Model, vocab: Vocab, prompt: str = "", sampling: Sampling = Sampling(), frame: Frame | None = None
+) -> str:
     """What the model writes, without the prompt, up to the end of the document; the same for the same seed."""
-    decoding, line = opened(model, vocab, prompt)
+    decoding, line = opened(model, vocab, prompt, frame)
     return text_of(vocab, continued(decoding, line, sampling, vocab.eod_id))
 
 

@@ -1,10 +1,12 @@
 """Objectives by name. Adding one is a file here and a line in OBJECTIVES. No torch in this package."""
 
-import dataclasses
-from collections.abc import Callable
-from typing import Any, NamedTuple
+from collections.abc import Callable, Mapping
+from dataclasses import MISSING, fields
+from typing import Any, NamedTuple, get_type_hints
 
 from corpus.errors import ConfigError
+from tokenizer.specials import Specials
+from training.fields import check, unknown
 from training.objective import Kind, Objective
 from training.objectives import t5
 from training.objectives.bart import Bart
@@ -39,20 +41,21 @@ OBJECTIVES = {
 }
 
 
-def objective(name: str, **fields: object) -> Objective:
-    """The named objective with these fields; an unknown name or field is a ConfigError."""
+def check_options(name: str, options: Mapping[str, object]) -> None:
+    """ConfigError for an unknown objective, a field that it does not have, or a value of another type."""
     if name not in OBJECTIVES:
-        raise ConfigError(f'objective "{name}" is unknown; known: {", ".join(sorted(OBJECTIVES))}')
-    try:
-        made: Any = OBJECTIVES[name].make(**fields)
-    except TypeError as error:
-        raise ConfigError(f'objective "{name}": {error}') from error
-    for field in dataclasses.fields(made):
-        kind: Any = float | int if field.type is float else field.type
-        if field.name in fields and not isinstance(value := fields[field.name], kind):
-            raise ConfigError(f'objective "{name}": {field.name} is {value!r}; it must be of type {kind}')
-    found: Objective = made
-    return found
+        raise ConfigError(f'objective "{name}" {unknown(name, OBJECTIVES)}')
+    make = OBJECTIVES[name].make
+    made = get_type_hints(make).get("return", make)  # of a function what it makes
+    # what has no default is not the user's to give: the vocabulary's specials, and what a function gives itself
+    kinds: dict[str, Any] = {field.name: field.type for field in fields(made) if field.default is not MISSING}
+    check(f'objective "{name}"', options, kinds)
 
 
-__all__ = ["OBJECTIVES", "Known", "objective"]
+def objective(name: str, *, specials: Specials, **options: Any) -> Objective:
+    """The named objective over a vocabulary, with these fields; an unknown name or field is a ConfigError."""
+    check_options(name, options)
+    return OBJECTIVES[name].make(specials=specials, **options)
+
+
+__all__ = ["OBJECTIVES", "Known", "check_options", "objective"]

@@ -51,13 +51,14 @@ class Denoise:
     marks: ClassVar[bool] = False
 
     def __post_init__(self) -> None:
-        requirements.special(self.name, self.specials, "pad")
         requirements.shares(self.name, density=self.density)
         requirements.at_least(self.name, 1, mean_span=self.mean_span)
         if self.inputs == "sentinels" and not self.specials.sentinels:
             raise ConfigError(
-                f'objective "{self.name}" needs sentinels and the vocabulary has none; add some (T5: 100)'
+                f'objective "{self.name}" needs sentinels and the vocabulary has none; take tokenizer.specials: t5, or '
+                f"tokenizer.model: unigram with its own specials"
             )
+        requirements.special(self.name, self.specials, "pad")
         if self.inputs in ("masks", "masks_or_random") and not self.specials.sentinels:
             requirements.special(self.name, self.specials, "mask")
 
@@ -175,5 +176,6 @@ class Denoise:
         if needed > len(self.specials.sentinels):
             raise ConfigError(
                 f'objective "{self.name}": {raw_len} tokens with density {self.density} need {needed} sentinels, '
-                f"the vocabulary has {len(self.specials.sentinels)}; add sentinels, lower density or row_len"
+                f"the vocabulary has {len(self.specials.sentinels)}; take a lower density"
+                f"{', a longer mean_span' if self.noise == 'spans' else ''} or a shorter context"
             )

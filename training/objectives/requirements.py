@@ -3,7 +3,7 @@
 from typing import Literal
 
 from corpus.errors import ConfigError
-from tokenizer.specials import Specials
+from tokenizer.specials import NATURAL, ROLES, SPECIALS, Specials
 
 Named = Literal["pad", "start", "separator", "mask"]
 
@@ -12,11 +12,23 @@ def special(objective: str, specials: Specials, name: Named) -> int:
     """The id of a special token; ConfigError where the vocabulary has none."""
     found: int | None = getattr(specials, name)
     if found is None:
+        named = _with(name)
+        models = [model for model, family in NATURAL.items() if family in named]
         raise ConfigError(
-            f'objective "{objective}" needs a {name} token and the vocabulary has none; '
-            f"add one to the vocabulary's special tokens"
+            f'objective "{objective}" needs a {name} token and the vocabulary has none; take '
+            f"tokenizer.specials: {' or '.join(named)}, or tokenizer.model: {' or '.join(models)} with its own specials"
         )
     return found
+
+
+def _with(name: Named) -> list[str]:
+    """The families of special tokens that have one of this kind, the richest first."""
+    found = {
+        family: names
+        for family, names in SPECIALS.items()
+        if (names.start if name == "start" else ROLES[name] in names.roles)
+    }
+    return sorted(found, key=lambda family: -len(found[family].roles))
 
 
 def shares(objective: str, **fields: float) -> None:
