@@ -30,8 +30,3 @@ def trained(folder: Path) -> Trained:
     except (OSError, ValueError, KeyError, TypeError, RuntimeError) as error:
         raise DataError(f"no model can be read from {folder}: {error}; train it again") from error
     return Trained(model.eval(), objective, vocab_digest)
-
-
-def load(folder: Path) -> Model:
-    """Its model alone."""
-    return trained(folder).model
