@@ -78,7 +78,10 @@ def test_a_prefix_is_asked_for_by_the_objective(folders: dict[str, Path], tmp_pa
 
 def test_shots(roots: dict[str, Path], tmp_path: Path) -> None:
     (tmp_path / "shots.jsonl").write_text('{"prompt": "a", "completion": "b"}\n')
-    out_of(millstream("generate", "c", "--shots", tmp_path / "shots.jsonl", *GREEDY, "--root", roots["causal"]))
+    where = (*GREEDY, "--root", roots["causal"])
+    whole = out_of(millstream("generate", "a\nb\n\nc\n", *where))
+    answer = out_of(millstream("generate", "c", "--shots", tmp_path / "shots.jsonl", *where))
+    assert answer == whole.partition("\n\n")[0].strip() + "\n"
 
 
 def test_a_prompt_too_long_is_said(roots: dict[str, Path]) -> None:
