@@ -65,6 +65,26 @@ def run(
     commands.run(recipe, root, engine, workers, engine_sets or [], limit, sets or [], only, version)
 
 
+@app.command(
+    epilog="Examples: `millstream train demo` · `millstream train gpt2_small --devices 8 --root /data/gpt2` · on each "
+    "of two hosts: `torchrun --nnodes 2 --nproc-per-node 8 --rdzv-backend c10d --rdzv-endpoint host0:29500 -m "
+    "pipelines train gpt2_small --root /shared/gpt2` · on Slurm: `srun millstream train gpt2_small --root /shared/gpt2`"
+)
+def train(
+    recipe: RecipeName,
+    root: Root = None,
+    devices: Annotated[int, typer.Option(min=1, help="On this host; more than one are started by torchrun.")] = 1,
+    limit: Limit = None,
+    sets: Sets = None,
+    version: Version = "dev",
+) -> None:
+    """Train a recipe's model, on one device or many; kill it at any time: the next run goes on. Several ranks need the
+    token shards to be there: `millstream run RECIPE --only tokens/main` makes them."""
+    from pipelines import train_command
+
+    train_command.train(recipe, root, devices, limit, sets or [], version)
+
+
 @app.command(epilog="Example: `millstream plan demo --set corpus.language.min_score=0.5`")
 def plan(
     recipe: RecipeName,
@@ -78,6 +98,34 @@ def plan(
     from pipelines import commands
 
     commands.plan(recipe, root, limit, sets or [], only, version)
+
+
+@app.command(
+    epilog="Examples: `millstream budget gpt2_small` · `millstream budget llama_1b --card a100-sxm-80 --cards 16 "
+    "--price 1.2` · `millstream budget llama_1b --flops 1e21`"
+)
+def budget(
+    recipe: RecipeName,
+    sets: Sets = None,
+    card: Annotated[
+        str, typer.Option(help="An accelerator by name; a wrong one lists them.", metavar="NAME")
+    ] = "h100-sxm",
+    cards: Annotated[int, typer.Option(min=1, help="How many of them.")] = 8,
+    mfu: Annotated[
+        float | None, typer.Option(help="The share of their peak that is reached. Default: 0.4.", metavar="SHARE")
+    ] = None,
+    price: Annotated[
+        float | None, typer.Option(help="Dollars an hour for a card. Default: a usual price.", metavar="DOLLARS")
+    ] = None,
+    flops: Annotated[
+        float | None, typer.Option(help="The best size for so many FLOPs, not for the recipe's.", metavar="NUMBER")
+    ] = None,
+    json: Annotated[bool, typer.Option("--json", help="All numbers, for programs.")] = False,
+) -> None:
+    """Tell what a recipe's training will cost, and whether it fits in memory. Nothing is run."""
+    from pipelines import budget_command
+
+    budget_command.budget(recipe, sets or [], card, cards, mfu, price, flops, json)
 
 
 @app.command(epilog="Example: `millstream init c4_en > my_corpus.yaml`")

@@ -26,7 +26,7 @@ def run(
     sets: Sequence[str], only: str | None, version: str,
 ) -> None:  # fmt: skip
     """Builds, reports, and says where the report is."""
-    recipe, place = _asked(name, root, sets, version)
+    recipe, place = asked(name, root, sets, version)
     recipe.require_inputs()
     require_engine(engine)
     console = Console()
@@ -41,7 +41,7 @@ def run(
 
 def plan(name: str, root: str | None, limit: int | None, sets: Sequence[str], only: str | None, version: str) -> None:
     """Prints the graph: what each artifact is made from, whether it is done, its columns, its plan."""
-    recipe, place = _asked(name, root, sets, version)
+    recipe, place = asked(name, root, sets, version)
     steps = chosen(steps_of(recipe, limit, place.root), only)
     ready = all(source.paths for source in recipe.sources.values())
     states = {status.step.name: f"{status.state}: {status.why}" for status in statuses(steps, place)} if ready else {}
@@ -60,7 +60,8 @@ def plan(name: str, root: str | None, limit: int | None, sets: Sequence[str], on
         known = known if made is None else stored_columns(made)
 
 
-def _asked(name: str, root: str | None, sets: Sequence[str], version: str) -> tuple[Recipe, Place]:
+def asked(name: str, root: str | None, sets: Sequence[str], version: str) -> tuple[Recipe, Place]:
+    """The recipe that a command names, and where its artifacts lie."""
     recipe = load(name, sets)
     if not VERSION.fullmatch(version):
         raise ConfigError(f"--version {version}: a folder's name: letters, digits, dots and dashes, 2026.11.20")

@@ -195,6 +195,33 @@ Scalar = bool | int | float | str
 Options = Mapping[str, Scalar | tuple[Scalar, ...]]
 
 
+class CurriculumPhase(Section):
+    """The first steps, or the next ones, on shorter rows."""
+
+    context: Annotated[int, Field(strict=True, ge=2)]
+    share: Annotated[float, Field(strict=True, gt=0, lt=1)]  # of the steps
+    batch_rows: Count | None = None
+
+
+class TrainingRun(Section):
+    """As training/run_config.py has it; what is left out is decided by the machine."""
+
+    accelerator: Literal["auto", "cpu", "gpu"] | None = None
+    strategy: Literal["auto", "ddp", "fsdp", "hsdp"] | None = None
+    shards: Count | None = None
+    micro_rows: Count | None = None
+    compile: bool | None = None
+    activation_checkpointing: bool | None = None
+    deterministic: bool | None = None
+    workers: Annotated[int, Field(strict=True, ge=0)] | None = None
+    threads: Count | None = None
+    checkpoint_every: Count | None = None
+    keep_checkpoints: Count | None = None
+    evaluate_every: Count | None = None
+    loggers: tuple[str, ...] | None = None
+    timeout: Count | None = None
+
+
 class Training(Section):
     # a named size of training/families, or {preset: bert-base, layers: 4, ...}, or a family with its numbers
     model: str | Options
@@ -204,13 +231,24 @@ class Training(Section):
     steps: Count
     # what is left out is as training/config.py has it
     document_mask: bool | None = None  # attention, and what is done to a text, stay inside documents
-    batch_rows: Count | None = None  # rows of `context` tokens in a step
-    optimizer: Literal["muon", "adamw"] | None = None
+    batch_rows: Count | None = None  # rows of `context` tokens in a step, over all ranks; or
+    batch_tokens: Count | None = None
+    curriculum: tuple[CurriculumPhase, ...] | None = None  # shorter rows first
+    optimizer: Literal["muon", "adamw", "adafactor"] | None = None
     learning_rate: Positive | None = None  # of matrices
     embedding_learning_rate: Positive | None = None
-    warmup_share: Share | None = None  # of the steps, in which the rates grow
+    betas: tuple[Share, Share] | None = None
+    eps: Positive | None = None
+    schedule: Literal["cosine", "wsd", "linear", "inverse_sqrt", "constant"] | None = None
+    warmup_share: Share | None = None  # of the steps, in which the rates grow; or
+    warmup_steps: Annotated[int, Field(strict=True, ge=0)] | None = None
+    decay_share: Share | None = None
+    floor_share: Share | None = None
     weight_decay: Weight | None = None
-    checkpoint_every: Count | None = None  # steps
+    clip_norm: Positive | None = None
+    precision: Literal["auto", "32-true", "bf16-mixed", "bf16-true"] | None = None
+    on_spike: Literal["tell", "skip", "stop"] | None = None
+    run: TrainingRun = TrainingRun()  # how it is computed; changes no identity
 
     @field_validator("model")
     @classmethod

@@ -10,18 +10,33 @@ from pipelines.sections import Tokenizer, Training
 from tokenizer.specials import NATURAL, SPECIALS, Specials
 from training.config import TrainingConfig
 from training.objective import Objective
+from training.objectives import check_options
+from training.run_config import RunConfig
 from training.spec import ModelSpec, model, preset
+from training.stretches import Phase
 
 
 def training_config(recipe: Recipe, vocab_size: int) -> TrainingConfig:
     """The trainer's configuration; ConfigError for what does not fit together."""
     asked = recipe.training
     assert asked is not None
-    fields = asked.model_dump(exclude={"model", "objective", "context"}, exclude_none=True)
+    fields = asked.model_dump(exclude={"model", "objective", "context", "curriculum", "run"}, exclude_none=True)
     name, options = _objective(asked)
     spec = model_spec(asked, vocab_size)
     with _at("training.objective"):
-        return TrainingConfig(model=spec, objective=name, objective_options=options, seed=recipe.seed, **fields)
+        check_options(name, options)
+    with _at("training"):
+        phases = tuple(Phase(**phase.model_dump()) for phase in asked.curriculum or ())
+        run = RunConfig(**asked.run.model_dump(exclude_none=True))
+        return TrainingConfig(
+            model=spec,
+            objective=name,
+            objective_options=options,
+            seed=recipe.seed,
+            curriculum=phases,
+            run=run,
+            **fields,
+        )
 
 
 def model_spec(asked: Training, vocab_size: int) -> ModelSpec:

@@ -14,7 +14,7 @@ from corpus.errors import ConfigError
 from corpus.manifest import FileInfo, Manifest, ShardInfo
 from corpus.parquet import read_batches
 from corpus.storage import sha256_of
-from pipelines.artifact import Built, Workshop
+from pipelines.artifact import Built, Place, Workshop
 from pipelines.corpus_steps import stored_files
 from pipelines.names import CHECKPOINT, HELDOUT, TOKENS, VOCAB
 from pipelines.recipe import Recipe
@@ -23,10 +23,11 @@ from pipelines.training_plan import planned_objective, training_config
 from tokenizer import vocab
 from tokenizer.bigram import Bigram
 from tokenizer.shard import TokenShard
+from training.config import TrainingConfig
 
 MARKER = "training.fingerprint"
 FINAL = ("model.safetensors", "config.json")
-RUN_ONLY = ("training_seconds", "tokens_per_second", "precision", "threads")
+RUN_ONLY = ("training_seconds", "tokens_per_second", "precision", "ranks", "threads")
 """Measures that say how it was run; they stand in run.json, for the manifest must not depend on them."""
 PROMPT_WORDS = 8
 SAMPLE_TOKENS = 64
@@ -65,35 +66,58 @@ class TrainingStep:
 
     def build(self, shop: Workshop) -> Built:
         """Trains, or goes on training from the last whole checkpoint of this very build; then measures."""
-        # threads that wait for each other sleep; spinning, they take four times as long beside any other process
-        os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
         shop.progress("getting torch ready", 0, 1, 0)
-        from training.fit import fit
-
         folder = local_folder(shop.folder)
         forget_other_builds(folder, shop.fingerprint)
         trained_vocab = vocab.load(shop.place.folder(VOCAB))
-        shards = token_shards(shop, trained_vocab)
+        shards = token_shards(shop.place, shop.inputs[TOKENS], trained_vocab)
         config = training_config(self.asked, trained_vocab.size)
-        documents = held_out_documents(shop)
+        documents = held_out_documents(shop.place, shop.inputs)
 
         def told(step: int, loss: float, tokens_per_second: float) -> None:
             shop.lease.check()
-            n_tokens = step * config.batch_rows * config.model.context
+            n_tokens = config.tokens_after(step)
             shop.progress("training", step, config.steps, n_tokens, "tokens", f"loss {loss:.3f}")
 
-        data = shop.inputs[TOKENS].fingerprint
-        with interruptible():
-            found = fit(
-                config, shards, data, trained_vocab, folder,
-                held_out=_scored(documents), on_progress=told, before_saving=shop.lease.check,
-            )  # fmt: skip
+        found = fitted(
+            config, shards, shop.inputs[TOKENS].fingerprint, trained_vocab, folder, held_out=documents,
+            on_progress=told, before_saving=shop.lease.check,
+        )  # fmt: skip
         costs = {key: found.pop(key) for key in RUN_ONLY if key in found}
         if "held_out" in found:
             found["held_out_bigram"] = bigram_measures(shards, trained_vocab, documents)
         if config.model.kind == "decoder":
             found["samples"] = written(folder, trained_vocab, documents, self.asked.seed)
         return Built(shards=(_files(folder),), measures=found, costs=costs)
+
+    def follow(self, place: Place, inputs: Mapping[str, Manifest]) -> None:
+        """Trains as one of several ranks of which the first builds."""
+        trained_vocab = vocab.load(place.folder(VOCAB))
+        shards = token_shards(place, inputs[TOKENS], trained_vocab)
+        config = training_config(self.asked, trained_vocab.size)
+        folder, documents = local_folder(place.folder(CHECKPOINT)), held_out_documents(place, inputs)
+        fitted(config, shards, inputs[TOKENS].fingerprint, trained_vocab, folder, held_out=documents)
+
+
+def fitted(
+    config: TrainingConfig,
+    shards: Sequence[TokenShard],
+    fingerprint: str,
+    trained_vocab: vocab.Vocab,
+    folder: Path,
+    *,
+    held_out: Sequence[tuple[str, str]],
+    **told: Any,
+) -> dict[str, Any]:
+    """The measures of a training; torch is imported here."""
+    # threads that wait for each other sleep; spinning, they take four times as long beside any other process
+    os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
+    from training.evaluation.perplexity import HeldOut
+    from training.fit import fit
+
+    scored = [HeldOut(text, lang) for text, lang in held_out]
+    with interruptible():
+        return fit(config, shards, fingerprint, trained_vocab, folder, held_out=scored, **told)
 
 
 def objective_identity(task: Any) -> dict[str, Any]:
@@ -126,9 +150,9 @@ def forget_other_builds(folder: Path, fingerprint: str) -> None:
     marker.write_text(fingerprint)
 
 
-def token_shards(shop: Workshop, trained: vocab.Vocab) -> list[TokenShard]:
+def token_shards(place: Place, made: Manifest, trained: vocab.Vocab) -> list[TokenShard]:
     """The token shards that the manifest names, memory-mapped; ConfigError if another vocabulary made them."""
-    folder, made = local_folder(shop.place.folder(TOKENS)), shop.inputs[TOKENS]
+    folder = local_folder(place.folder(TOKENS))
     if (digest := made.measures["vocab_digest"]) != trained.digest:
         raise ConfigError(
             f"{TOKENS} was made with the vocabulary {digest[:16]}, {VOCAB} is {trained.digest[:16]}; remove the "
@@ -137,22 +161,16 @@ def token_shards(shop: Workshop, trained: vocab.Vocab) -> list[TokenShard]:
     return [TokenShard.open(folder, info.shard, trained.size) for info in made.shards]
 
 
-def held_out_documents(shop: Workshop) -> list[tuple[str, str]]:
+def held_out_documents(place: Place, inputs: Mapping[str, Manifest]) -> list[tuple[str, str]]:
     """(text, language) of what was held out, in order; empty where nothing was."""
-    if HELDOUT not in shop.inputs:
+    if HELDOUT not in inputs:
         return []
     return [
         (text, lang or "unknown")
-        for shard in stored_files(shop.place.folder(HELDOUT).url, shop.inputs[HELDOUT])
+        for shard in stored_files(place.folder(HELDOUT).url, inputs[HELDOUT])
         for batch in read_batches(shard.path, ["text", "lang"])
         for text, lang in zip(batch.column("text").to_pylist(), batch.column("lang").to_pylist(), strict=True)
     ]
-
-
-def _scored(documents: Sequence[tuple[str, str]]) -> list[Any]:
-    from training.evaluation.perplexity import HeldOut
-
-    return [HeldOut(text, lang) for text, lang in documents]
 
 
 def bigram_measures(

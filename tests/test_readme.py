@@ -19,6 +19,7 @@ PAGES = (
     *MAIN_PAGES,
     "docs/broken-archives.md",
     "docs/scale.md",
+    "docs/budget.md",
     "docs/models.md",
     "docs/attention.md",
     "docs/tokens.md",

@@ -121,6 +121,12 @@ class Packed:
                 spans.append(span)
         return spans
 
+    def lengths(self, i: int) -> Iterator[tuple[int, int, Ints]]:
+        """How many of the row_len tokens of row i, `overlap` not counted, are of which documents: for each shard that
+        it touches the shard's number, the first document, and the tokens of that one and of each that follows."""
+        for shard, first, _, at, edges in self._documents(i):
+            yield shard, first, np.diff(np.minimum(at + edges, self.row_len))
+
     def _pieces(self, i: int) -> Iterator[tuple[int, int, int, int]]:
         """(shard, first token in it, row_start, row_stop) of the shards that row i touches."""
         if not 0 <= i < self._n_rows:

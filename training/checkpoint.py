@@ -1,121 +1,200 @@
-"""Checkpoints that appear whole or not at all, and name their own content.
+"""What a run needs to go on: written beside the training, read back into any number of ranks.
 
-    checkpoints/step-00000200-3fa9c1d2e4b7a018.ckpt      the first 16 hex digits of the file's sha256
-
-A file is written beside, flushed to the disk and renamed. On restart the newest file whose content is what its name
-says is taken; a damaged one is said in the log and passed over. Loading never unpickles code (`weights_only`).
+Weights and optimizer state go through torch.distributed.checkpoint (each rank writes what it has), in safetensors; all
+else is small and stands in the record: steps done, the run's identity, the tokens', and what callbacks remember.
 """
 
-import hashlib
 import logging
-import os
+import shutil
+from concurrent.futures import Future
+from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import lightning
 import torch
+import torch.distributed as dist
+from torch import Tensor
+from torch.distributed.checkpoint.api import CheckpointException
+from torch.distributed.checkpoint.hf_storage import HuggingFaceStorageReader
+from torch.distributed.checkpoint.state_dict_loader import load
+from torch.distributed.checkpoint.state_dict_saver import async_save
 
-from corpus.errors import ConfigError
+from corpus.errors import ConfigError, DataError
+from training.checkpoint_files import (
+    Says,
+    Writer,
+    check_same_run,
+    clear_unfinished,
+    newest_first,
+    newest_whole,
+)
 from training.config import TrainingConfig
+from training.data import RowData
+from training.module import LanguageModule
+from training.optim import ByRule
 
 log = logging.getLogger(__name__)
 
-PATTERN = "step-*.ckpt"
-DIGEST_DIGITS = 16
+ROOM = 1.05  # file headers and records, over the bytes of the tensors
 
 
 class Checkpoints(lightning.Callback):
-    """Writes one every `checkpoint_every` steps and after the last, and removes all but the newest few."""
+    """Goes on from the newest whole checkpoint of the folder when training begins, and writes one every
+    `checkpoint_every` steps and after the last, while the next steps are computed.
+
+    ConfigError where a checkpoint is another run's or the disk has no room, DataError where writing failed.
+    """
 
     def __init__(self, folder: Path, config: TrainingConfig) -> None:
         self.folder, self.config = folder, config
+        self.pending: Future[Any] | None = None
+        self.group: dist.ProcessGroup | None = None
 
-    def on_train_batch_end(self, trainer: lightning.Trainer, *_: Any) -> None:
-        step = trainer.global_step
-        if step % self.config.checkpoint_every == 0 or step == self.config.steps:
-            self.write(trainer)
-
-    def on_save_checkpoint(
-        self, trainer: lightning.Trainer, module: lightning.LightningModule, checkpoint: dict[str, Any]
-    ) -> None:
-        checkpoint["arithmetic"] = _arithmetic(trainer)
-
-    def on_load_checkpoint(
-        self, trainer: lightning.Trainer, module: lightning.LightningModule, checkpoint: dict[str, Any]
-    ) -> None:
-        was, now = checkpoint["arithmetic"], _arithmetic(trainer)
-        if was != now:
-            changed = ", ".join(f"{name} {was[name]} -> {now[name]}" for name in now if was[name] != now[name])
-            log.warning("going on from a checkpoint with %s: the losses' last digits may differ from here", changed)
-
-    def write(self, trainer: lightning.Trainer) -> None:
+    @cached_property
+    def newest(self) -> tuple[Path, Says] | None:
+        """What to go on from; the first rank asks, once, and takes away what a crash left half written."""
         self.folder.mkdir(parents=True, exist_ok=True)
-        beside = self.folder / f"writing-{trainer.global_rank}.tmp"
-        trainer.save_checkpoint(beside)
-        if not trainer.is_global_zero:
+        clear_unfinished(self.folder)
+        return newest_whole(self.folder)
+
+    def on_train_start(self, trainer: lightning.Trainer, module: lightning.LightningModule) -> None:
+        if dist.is_initialized():
+            self.group = dist.new_group(backend="gloo")  # writing sends messages while training does
+        found = trainer.strategy.broadcast(self.newest if trainer.is_global_zero else None)
+        if found is not None:
+            self._resume(trainer, cast(LanguageModule, module), *found)
+        self._check_room(trainer, cast(LanguageModule, module))
+
+    def on_train_batch_end(
+        self, trainer: lightning.Trainer, module: lightning.LightningModule, outputs: Any, batch: Any, batch_idx: int
+    ) -> None:
+        step = trainer.global_step
+        if (batch_idx + 1) % trainer.accumulate_grad_batches:
             return
-        name = f"step-{trainer.global_step:08d}-{_digest(beside)}.ckpt"
-        _flush(beside)
-        beside.replace(self.folder / name)
-        _flush(self.folder)
-        for old in _newest_first(self.folder)[self.config.keep_checkpoints :]:
-            old.unlink()
+        if step % self.config.run.checkpoint_every == 0 or step == self.config.steps:
+            self.write(trainer, cast(LanguageModule, module))
+
+    def on_train_end(self, trainer: lightning.Trainer, module: lightning.LightningModule) -> None:
+        self.finish()
+
+    def on_exception(
+        self, trainer: lightning.Trainer, module: lightning.LightningModule, exception: BaseException
+    ) -> None:
+        if self.pending is not None and not dist.is_initialized():  # other ranks may be gone
+            self.pending.exception()
+
+    def write(self, trainer: lightning.Trainer, module: LanguageModule) -> None:
+        """Copies the state, and writes the copy while training goes on."""
+        self.finish()
+        data = cast(RowData, trainer.datamodule)  # type: ignore[attr-defined]
+        says = {
+            **data.state_dict(),
+            "identity": self.config.identity(),
+            "arithmetic": _arithmetic(trainer),
+            "callbacks": {name: state for name, state in _states(trainer).items() if state},
+        }
+        self.pending = cast(
+            "Future[Any]",
+            async_save(
+                tensors(module, trainer.optimizers[0]),
+                storage_writer=Writer(self.folder, says, self.config.run.keep_checkpoints),
+                process_group=self.group,
+                no_dist=self.group is None,
+            ),
+        )
+
+    def finish(self) -> None:
+        """Waits for the checkpoint that is being written; DataError if it could not be."""
+        pending, self.pending = self.pending, None
+        if pending is None:
+            return
+        try:
+            pending.result()
+        except (Exception, CheckpointException) as error:
+            raise DataError(
+                f"no checkpoint could be written to {self.folder}: {_reason(error)}; make room or mend the disk, and "
+                f"start again: the run goes on from the last whole checkpoint there"
+            ) from error
+
+    def _resume(self, trainer: lightning.Trainer, module: LanguageModule, path: Path, says: Says) -> None:
+        check_same_run(path, says["identity"], self.config.identity())
+        cast(RowData, trainer.datamodule).load_state_dict(says)  # type: ignore[attr-defined]
+        _tell_arithmetic(says["arithmetic"], _arithmetic(trainer))
+        _optimizer(trainer).make_state()
+        try:
+            load(
+                tensors(module, trainer.optimizers[0]),
+                storage_reader=HuggingFaceStorageReader(str(path)),
+                process_group=self.group,
+                no_dist=self.group is None,
+            )
+        except (Exception, CheckpointException) as error:
+            raise DataError(
+                f"{path} cannot be read: {_reason(error)}; remove it, and the run goes on from the one before"
+            ) from error
+        for name, callback in _named(trainer).items():
+            if name in says["callbacks"]:
+                callback.load_state_dict(says["callbacks"][name])
+        # Lightning counts steps here, and reads them back only from checkpoints of its own
+        counted = trainer.fit_loop.epoch_loop.automatic_optimization.optim_progress.optimizer.step.total
+        counted.ready = counted.completed = says["step"]
+
+    def _check_room(self, trainer: lightning.Trainer, module: LanguageModule) -> None:
+        """A checkpoint more than are kept is there while it is written."""
+        _optimizer(trainer).make_state()
+        size = ROOM * sum(
+            value.numel() * value.element_size() for value in tensors(module, trainer.optimizers[0]).values()
+        )
+        more = self.config.run.keep_checkpoints + 1 - len(newest_first(self.folder))
+        free = shutil.disk_usage(self.folder).free
+        if more * size > free:
+            raise ConfigError(
+                f"{self.folder} has {free / 1e9:.1f} GB free, and {more} more checkpoints of {size / 1e9:.1f} GB are "
+                f"to be kept there; make room, or set training.run.keep_checkpoints lower"
+            )
 
 
-def latest(folder: Path, config: TrainingConfig) -> Path | None:
-    """The newest whole checkpoint of this very run, None if there is none; ConfigError if it is another run's."""
-    for path in _newest_first(folder):
-        checkpoint = _load(path)
-        if checkpoint is not None:
-            _check_identity(path, checkpoint["identity"], config.identity())
-            return path
-    return None
+def tensors(module: LanguageModule, optimizer: torch.optim.Optimizer) -> dict[str, Tensor]:
+    """Weights and optimizer state by name, as they are: to be written, or read into. A tied matrix comes once."""
+    found: dict[str, Tensor] = {}
+    for name, weight in module.model.named_parameters():
+        found[f"model.{name}"] = weight.detach()
+        for key, value in optimizer.state.get(weight, {}).items():
+            found[f"optimizer.{name}.{key}"] = value
+    return found
 
 
-def step_of(path: Path) -> int:
-    """How many steps a checkpoint has behind it."""
-    return int(path.stem.split("-")[1])
+def _optimizer(trainer: lightning.Trainer) -> ByRule:
+    return cast(ByRule, trainer.optimizers[0])
+
+
+def _named(trainer: lightning.Trainer) -> dict[str, lightning.Callback]:
+    return {callback.state_key: callback for callback in trainer.callbacks}  # type: ignore[attr-defined]
+
+
+def _states(trainer: lightning.Trainer) -> dict[str, dict[str, Any]]:
+    return {name: callback.state_dict() for name, callback in _named(trainer).items()}
 
 
 def _arithmetic(trainer: lightning.Trainer) -> dict[str, Any]:
     """What decides the last bits of a loss beside the configuration, and may be another after a restart."""
-    return {"precision": str(trainer.precision), "threads": torch.get_num_threads()}
+    return {
+        "precision": str(trainer.precision),
+        "threads": torch.get_num_threads(),
+        "ranks": trainer.world_size,
+        "pieces": trainer.accumulate_grad_batches,
+        "device": str(trainer.strategy.root_device.type),
+    }
 
 
-def _load(path: Path) -> dict[str, Any] | None:
-    """The content, or None with a line in the log if it is not what the name says."""
-    if _digest(path) != path.stem.rsplit("-", 1)[-1]:
-        log.warning("checkpoint %s is damaged (its sha256 is not the one in its name) and passed over", path)
-        return None
-    loaded: dict[str, Any] = torch.load(path, map_location="cpu", weights_only=True)
-    return loaded
+def _tell_arithmetic(was: dict[str, Any], now: dict[str, Any]) -> None:
+    if changed := ", ".join(f"{name} {was.get(name)} -> {now[name]}" for name in now if was.get(name) != now[name]):
+        log.warning("going on from a checkpoint with %s: the losses' last digits may differ from here", changed)
 
 
-def _check_identity(path: Path, was: dict[str, Any], now: dict[str, Any]) -> None:
-    changed = [f"{name}: {was.get(name)!r} -> {now.get(name)!r}" for name in now if was.get(name) != now.get(name)]
-    if changed:
-        raise ConfigError(
-            f"{path} belongs to a run with other settings ({'; '.join(changed)}); train into another folder, or put "
-            "the settings back"
-        )
-
-
-def _newest_first(folder: Path) -> list[Path]:
-    def age(path: Path) -> tuple[int, int]:
-        # a step that was done again, under another name, only after a damaged checkpoint
-        return step_of(path), path.stat().st_mtime_ns
-
-    return sorted(folder.glob(PATTERN), key=age, reverse=True)
-
-
-def _digest(path: Path) -> str:
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()[:DIGEST_DIGITS]
-
-
-def _flush(path: Path) -> None:
-    handle = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)
+def _reason(error: BaseException) -> str:
+    """The first rank's error, where ranks failed."""
+    if isinstance(error, CheckpointException) and error.failures:
+        return repr(next(iter(error.failures.values()))[0])
+    return str(error) or repr(error)

@@ -1,50 +1,57 @@
 """Builds a run, runs it, records it.
 
     out/model.safetensors   the weights          out/metrics.csv     each step once
-    out/config.json         spec, vocabulary     out/logs/           TensorBoard
-    out/checkpoints/        to go on from
+    out/config.json         spec, vocabulary     out/held_out.csv    measured on the way
+    out/checkpoints/        to go on from        out/logs/           TensorBoard
 
 Started again in the same folder with the same settings, a run goes on from its last whole checkpoint, and its losses
-are those of a run that was never stopped, to the last bit (same processor, same number of threads).
+are those of a run that was never stopped, to the last bit (same processor, same numbers of ranks and threads). torchrun
+and Slurm start it once for each rank.
 """
 
 import json
-import logging
 import os
 import time
-import warnings
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import lightning
 import torch
-from lightning.pytorch.loggers import TensorBoardLogger
+import torch.distributed as dist
+from lightning.pytorch.loggers import Logger
 from safetensors.torch import save_model
+from torch.distributed.checkpoint.state_dict import StateDictOptions, get_model_state_dict
 
-from corpus.errors import ConfigError
 from tokenizer.shard import TokenShard
 from tokenizer.vocab import Vocab
-from training import models
-from training.checkpoint import Checkpoints, latest, step_of
+from training import loggers, models, weights
+from training.checkpoint import Checkpoints
 from training.config import TrainingConfig
 from training.data import RowData
+from training.evaluation.leak import check_apart
 from training.evaluation.perplexity import HeldOut, bits
 from training.evaluation.targets import held_out_shards, once, per_target
+from training.hang import Watchdog
+from training.held_out import HeldOutScores, Scorer
+from training.models import Model
 from training.module import LanguageModule
-from training.objective import Objective, Rows
-from training.optim import freeze_unread
+from training.placement import Placement
+from training.quiet import quiet
 from training.record import Progress, Record, read_metrics
+from training.source_counts import SourceCounts
+from training.throughput import throughput
+from training.watch import Beats, Watch
 
 Measures = dict[str, Any]
 
-KNOWN = (
-    r"`isinstance\(treespec, LeafSpec\)` is deprecated",  # Lightning 2.6 inside, for torch 2.13
-    "The `srun` command is available",  # where Slurm is installed, a run outside of it is no mistake
-    "You're resuming from a checkpoint that ended before the epoch ended",  # RowData knows where to go on
-)
-"""How the third-party warnings begin that nothing here can mend."""
+
+class Trained(NamedTuple):
+    """The module, the seconds that this process trained for, and what was read of each source."""
+
+    module: LanguageModule
+    seconds: float
+    sources: dict[str, dict[str, float]]
 
 
 def fit(
@@ -58,116 +65,98 @@ def fit(
     on_progress: Progress | None = None,
     before_saving: Callable[[], None] | None = None,
 ) -> Measures:
-    """Trains on the shards and returns the measures; ConfigError before any work if parts do not fit together,
-    GateError once the loss is no number. What `before_saving` raises keeps the weights of an earlier run in place."""
-    task = _task(config, vocab)
-    if other := {shard.vocab_size for shard in shards} - {vocab.size}:
-        raise ConfigError(f"shards of {max(other)} tokens, a vocabulary of {vocab.size}: make the shards with it")
-    torch.set_num_threads(config.threads or len(os.sched_getaffinity(0)))
-    with _quiet():
-        data = RowData(
-            _rows(config, task, shards), task, seed=config.seed, batch_rows=config.batch_rows, steps=config.steps,
-            fingerprint=fingerprint,
-        )  # fmt: skip
-        module, seconds = _run(config, data, out, on_progress)
-    if module.trainer.is_global_zero:
-        if before_saving:
-            before_saving()
-        _save(module, config, vocab, out)
-    measures = _measures(config, out, seconds)
+    """Trains on the shards and returns the measures, {} on all but the first rank; ConfigError before any work if parts
+    do not fit together, GateError once the loss is no number. What `before_saving` raises keeps the weights of an
+    earlier run in place."""
+    with quiet():
+        loggers.check(config.run.loggers)
+        place = Placement.of(config)
+        data = RowData.over(config, shards, vocab, fingerprint)
+        torch.set_num_threads(config.run.threads or max(1, len(os.sched_getaffinity(0)) // place.per_node))
+        if place.rank == 0:
+            check_apart(shards, vocab.encode_batch([text for text, _ in held_out]))
+        trained = _run(config, place, data, vocab, out, held_out, on_progress)
+        model = _whole(trained.module)
+    if model is None or place.rank:
+        return {}
+    if before_saving:
+        before_saving()
+    _save(model, config, vocab, out)
+    measures = _measures(config, place, out, trained)
     if held_out:
-        measures |= _worth(config, module, data, vocab, held_out)
+        measures |= _worth(config, place, data, vocab, held_out, out)
     return measures
 
 
-def _task(config: TrainingConfig, vocab: Vocab) -> Objective:
-    """The objective over this vocabulary."""
-    if config.model.vocab != vocab.size:
-        raise ConfigError(
-            f"the model has {config.model.vocab} tokens, the vocabulary {vocab.size}; make the model with that number"
-        )
-    return config.task(vocab.specials)
-
-
-def _rows(config: TrainingConfig, task: Objective, shards: Sequence[TokenShard]) -> Rows:
-    """What the run draws its examples from."""
-    rows = task.rows(shards, config.model.context, config.seed)
-    if len(rows) == 0:
-        raise ConfigError(
-            f"the tokens do not fill one row of {config.model.context}; take a shorter context or more text"
-        )
-    return rows
-
-
 def _run(
-    config: TrainingConfig, data: RowData, out: Path, on_progress: Progress | None
-) -> tuple[LanguageModule, float]:
-    """The trained module, and the seconds that this process trained for."""
-    start = latest(out / "checkpoints", config)
+    config: TrainingConfig,
+    place: Placement,
+    data: RowData,
+    vocab: Vocab,
+    out: Path,
+    held_out: Sequence[HeldOut],
+    on_progress: Progress | None,
+) -> Trained:
     torch.manual_seed(config.seed)
     module = LanguageModule(config)
-    freeze_unread(module.model, data.batch(0, 1))
     out.mkdir(parents=True, exist_ok=True)
-    callbacks = [Record(out / "metrics.csv", config, on_progress), Checkpoints(out / "checkpoints", config)]
-    began = time.perf_counter()
-    _trainer(config, out, callbacks, step_of(start) if start else 0).fit(
-        module, data, ckpt_path=start, weights_only=True
-    )
-    module.eval()
-    return module, time.perf_counter() - began
+    # a step is recorded before its checkpoint is written
+    watch = Watch(out / "spikes.jsonl", config)
+    speed = throughput(config, data.objective, place.world, place.device)
+    record = Record(out / "metrics.csv", config, judge=watch.late, on_progress=on_progress, throughput=speed)
+    counts, checkpoints = SourceCounts(data), Checkpoints(out / "checkpoints", config)
+    callbacks: list[lightning.Callback] = [watch, record, counts, checkpoints]
+    start = checkpoints.newest if place.rank == 0 else None
+    names, done = config.run.loggers if place.rank == 0 else (), start[1]["step"] if start else 0
+    every = config.run.evaluate_every
+    with (
+        loggers.opened(names, out, config, data.fingerprint, done) as shown,
+        Scorer(config, data, vocab, held_out if every else ()) as scorer,
+        Watchdog(config.run.timeout, out / "hangs", place.rank, place.world) as watchdog,
+    ):
+        callbacks.append(Beats(watchdog))
+        if every and held_out:
+            callbacks.append(HeldOutScores(out / "held_out.csv", every, scorer))
+        began = time.perf_counter()
+        _trainer(config, place, out, callbacks, shown).fit(module, data)
+        seconds = time.perf_counter() - began
+    return Trained(module.eval(), seconds, counts.measures())
 
 
-def _trainer(config: TrainingConfig, out: Path, callbacks: list[lightning.Callback], done: int) -> lightning.Trainer:
+def _trainer(
+    config: TrainingConfig, place: Placement, out: Path, callbacks: list[lightning.Callback], shown: list[Logger]
+) -> lightning.Trainer:
     return lightning.Trainer(
-        accelerator="auto",
-        devices=1,  # for each of several, Lightning would start the command again that holds the artifact's lease
-        precision=precision(config),
+        **place.trainer(config),
         max_steps=config.steps,
         max_epochs=-1,
-        gradient_clip_val=config.clip_norm,
-        deterministic=True,
-        logger=TensorBoardLogger(out, name="logs", version="", purge_step=done + 1),  # steps to be done again
+        logger=shown,
         callbacks=callbacks,
         default_root_dir=out,
         limit_val_batches=0,
         log_every_n_steps=1,
-        use_distributed_sampler=False,
         enable_checkpointing=False,
         enable_progress_bar=False,
         enable_model_summary=False,
     )
 
 
-def precision(config: TrainingConfig) -> Any:
-    """What "auto" means here: bf16-mixed where bfloat16 is multiplied in hardware (AMX, or a GPU), else 32-true."""
-    if config.precision != "auto":
-        return config.precision
-    if torch.cuda.is_available():
-        return "bf16-mixed" if torch.cuda.is_bf16_supported() else "32-true"
-    return "bf16-mixed" if torch.cpu.get_capabilities().get("amx_bf16") else "32-true"
+def _whole(module: LanguageModule) -> Model | None:
+    """The model with all of its weights on the first rank, on the CPU; all ranks must ask."""
+    if not dist.is_initialized():
+        return module.model.cpu()
+    state = get_model_state_dict(module.model, options=StateDictOptions(full_state_dict=True, cpu_offload=True))
+    if not state:
+        return None
+    model = models.build(module.config.model)  # ties what is tied
+    model.load_state_dict(state)
+    return model
 
 
-@contextmanager
-def _quiet() -> Iterator[None]:
-    """Without Lightning's notes on devices, tips and limits, and without the warnings of KNOWN; others stay."""
-    talkers = [logging.getLogger(name) for name in ("lightning.pytorch", "lightning.fabric")]
-    levels = [talker.level for talker in talkers]
-    for talker in talkers:
-        talker.setLevel(logging.WARNING)
-    try:
-        with warnings.catch_warnings():
-            for message in KNOWN:
-                warnings.filterwarnings("ignore", message)
-            yield
-    finally:
-        for talker, level in zip(talkers, levels, strict=True):
-            talker.setLevel(level)
-
-
-def _save(module: LanguageModule, config: TrainingConfig, vocab: Vocab, out: Path) -> None:
+def _save(model: Model, config: TrainingConfig, vocab: Vocab, out: Path) -> None:
     """Each file whole or not at all. A tied matrix is stored once."""
     beside = out / "model.tmp"
-    save_model(module.model, str(beside))
+    save_model(model, str(beside))
     beside.chmod(0o644)  # safetensors makes files that only their owner may read
     beside.replace(out / "model.safetensors")
     said = {"model": config.model.identity(), "vocab_digest": vocab.digest, "training": config.identity()}
@@ -175,42 +164,46 @@ def _save(module: LanguageModule, config: TrainingConfig, vocab: Vocab, out: Pat
     beside.replace(out / "config.json")
 
 
-def _measures(config: TrainingConfig, out: Path, seconds: float) -> Measures:
+def _measures(config: TrainingConfig, place: Placement, out: Path, trained: Trained) -> Measures:
     """What the run cost. Seconds and speed are this process's, after a restart the rest only."""
     steps = read_metrics(out / "metrics.csv")
     return {
         "n_params": config.model.n_params(),
         **({"flops_per_token": config.model.flops_per_token()} if config.model.kind == "decoder" else {}),
         "steps": config.steps,
-        "tokens": config.steps * config.batch_rows * config.model.context,
+        "tokens": config.tokens_after(config.steps),
         "loss": steps[-1]["loss"],
-        "training_seconds": seconds,
+        "sources": trained.sources,
+        "training_seconds": trained.seconds,
         "tokens_per_second": steps[-1]["tokens_per_second"],
-        "precision": precision(config),
+        "precision": place.precision,
+        "ranks": place.world,
         "threads": torch.get_num_threads(),
     }
 
 
 def _worth(
     config: TrainingConfig,
-    module: LanguageModule,
+    place: Placement,
     data: RowData,
     vocab: Vocab,
     held_out: Sequence[HeldOut],
+    out: Path,
 ) -> Measures:
-    """On held-out documents: bits per byte where all of a text is predicted and can be told from its tokens, else nats
-    per target of the objective; where there is no target, why."""
+    """Of the weights that were saved, on held-out documents: bits per byte where all of a text is predicted and can be
+    told from its tokens, else nats per target of the objective; where there is no target, why."""
+    model = weights.trained(out).model.to(place.device)
     if config.objective == "causal" and vocab.lossless:
         torch.manual_seed(config.seed)
-        untrained = models.build(config.model)
+        untrained = models.build(config.model).to(place.device)
         return {
-            "held_out": bits(module.model, vocab, held_out).measures(),
+            "held_out": bits(model, vocab, held_out).measures(),
             "held_out_untrained": bits(untrained, vocab, held_out).measures(),
         }
     row_len, seed, task = config.model.context, config.seed, once(data.objective)
     with held_out_shards([text for text, _ in held_out], vocab, marks=task.marks) as parts:
         scored = task.rows(parts, row_len, seed)
-        found = per_target(module.model, task, data.rows, scored, vocab.size, seed)
+        found = per_target(model, task, data.rows[-1], scored, vocab.size, seed)
     if found:
         return {"held_out_targets": found}
     return {"held_out_unmeasured": f"{len(held_out)} held-out documents make no example of {row_len} tokens"}

@@ -1,74 +1,75 @@
-"""Muon for matrices, AdamW for the rest, as one optimizer, so that a trainer counts one step and saves one state.
+"""Muon (Jordan et al. 2024, kellerjordan.github.io/posts/muon): a matrix's momentum is replaced by the nearest matrix
+with equal singular values, found by five Newton-Schulz steps.
 
-Muon (Jordan et al. 2024, kellerjordan.github.io/posts/muon) replaces a matrix's momentum by the nearest matrix with
-equal singular values, found by five Newton-Schulz steps. With steps of equal RMS to AdamW's (factor 0.2 x
-sqrt(longer side): Liu et al. 2025, "Muon is scalable for LLM training") one learning rate fits both.
+With steps of equal RMS to AdamW's (factor 0.2 x sqrt(longer side): Liu et al. 2025, "Muon is scalable for LLM
+training") one learning rate fits both. Matrices of a shape go through the steps together. Where each rank holds some
+rows, every rank gets its share of the matrices whole, in bfloat16, and sends back their rows: all ranks together
+compute what one does alone, and a matrix crosses the network twice.
+
+Legend: N matrices, R rows, C columns.
 """
 
-from collections.abc import Callable, Iterable
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import torch
+import torch.distributed as dist
 from torch import Tensor
+
+from training.sharded import alike, holders, local, portions
 
 NEWTON_SCHULZ = (3.4445, -4.7750, 2.0315)  # Jordan's quintic: singular values in (0, 1] land in about 0.7 .. 1.2
 NEWTON_SCHULZ_STEPS = 5
+MOMENTUM = 0.95  # Jordan et al. 2024
 RMS_OF_ADAMW = 0.2  # Liu et al. 2025, section 2.2
 
 
-class MuonAdamW(torch.optim.Optimizer):
-    """Groups with `muon=True` hold matrices and take Muon's steps, the others AdamW's. Weight decay is decoupled:
-    each step shrinks weights by lr x weight_decay."""
-
-    def __init__(self, groups: Iterable[dict[str, Any]], *, lr: float) -> None:
-        defaults = {
-            "lr": lr, "muon": False, "weight_decay": 0.0, "momentum": 0.95, "betas": (0.9, 0.95), "eps": 1e-10,
-        }  # fmt: skip
-        super().__init__(groups, defaults)
-
-    @torch.no_grad()
-    def step(self, closure: Callable[[], float] | None = None) -> float | None:  # type: ignore[override]
-        """One step for every parameter that has a gradient; the closure's loss, if one is given."""
-        loss = None
-        if closure is not None:
-            with torch.enable_grad():
-                loss = closure()
-        for group in self.param_groups:
-            update = self._muon if group["muon"] else self._adamw
-            for weight in group["params"]:
-                if weight.grad is not None:
-                    weight.mul_(1 - group["lr"] * group["weight_decay"])
-                    weight.add_(update(weight.grad, self.state[weight], group), alpha=-group["lr"])
-        return loss
-
-    @staticmethod
-    def _muon(grad: Tensor, state: dict[str, Any], group: dict[str, Any]) -> Tensor:
-        if not state:
-            state["momentum"] = torch.zeros_like(grad)
-        momentum = state["momentum"].lerp_(grad, 1 - group["momentum"])
-        ahead = grad.lerp(momentum, group["momentum"])  # Nesterov's look ahead
-        step: Tensor = orthogonal(ahead).to(grad.dtype) * (RMS_OF_ADAMW * max(grad.shape) ** 0.5)
-        return step
-
-    @staticmethod
-    def _adamw(grad: Tensor, state: dict[str, Any], group: dict[str, Any]) -> Tensor:
-        if not state:
-            state.update(step=0, mean=torch.zeros_like(grad), square=torch.zeros_like(grad))
-        state["step"] += 1
-        first, second = group["betas"]
-        mean = state["mean"].lerp_(grad, 1 - first) / (1 - first ** state["step"])
-        square = state["square"].lerp_(grad.square(), 1 - second) / (1 - second ** state["step"])
-        step: Tensor = mean / (square.sqrt() + group["eps"])
-        return step
+def fresh(weight: Tensor) -> dict[str, Tensor]:
+    """The state before the first step, under torch's name."""
+    return {"momentum_buffer": torch.zeros_like(weight)}
 
 
-def orthogonal(matrix: Tensor) -> Tensor:
-    """A matrix with the same singular vectors and singular values near 1, in bfloat16, which is exact enough here."""
+def step(weights: Sequence[Tensor], states: Mapping[Tensor, dict[str, Tensor]], group: Mapping[str, Any]) -> None:
+    """Moves the matrices of a group with `lr` and `weight_decay`. All have gradients."""
+    for same in alike(weights):
+        parts = [local(weight) for weight in same]
+        grads = [local(weight.grad) for weight in same if weight.grad is not None]
+        momenta = [local(states[weight]["momentum_buffer"]) for weight in same]
+        torch._foreach_lerp_(momenta, grads, 1 - MOMENTUM)
+        ahead_NRC = torch.stack(torch._foreach_lerp(grads, momenta, MOMENTUM))  # Nesterov's look ahead
+        steps_NRC = _orthogonal_rows(ahead_NRC.bfloat16(), same[0]).to(ahead_NRC.dtype)
+        torch._foreach_mul_(parts, 1 - group["lr"] * group["weight_decay"])
+        torch._foreach_add_(parts, steps_NRC.unbind(), alpha=-group["lr"] * RMS_OF_ADAMW * max(same[0].shape) ** 0.5)
+
+
+def orthogonal(matrices_NRC: Tensor) -> Tensor:
+    """Matrices with the same singular vectors and singular values near 1, in bfloat16, which is exact enough here."""
     a, b, c = NEWTON_SCHULZ
-    tall = matrix.shape[0] > matrix.shape[1]
-    x: Tensor = (matrix.T if tall else matrix).bfloat16()
-    x = x / (x.norm() + 1e-7)
+    tall = matrices_NRC.shape[1] > matrices_NRC.shape[2]
+    x = (matrices_NRC.mT if tall else matrices_NRC).bfloat16()
+    x = x / (x.norm(dim=(1, 2), keepdim=True) + 1e-7)
     for _ in range(NEWTON_SCHULZ_STEPS):
-        gram = x @ x.T
-        x = a * x + (b * gram + c * gram @ gram) @ x
-    return x.T if tall else x
+        gram = x @ x.mT
+        x = torch.baddbmm(x, torch.baddbmm(gram, gram, gram, beta=b, alpha=c), x, beta=a)
+    return x.mT if tall else x
+
+
+def _orthogonal_rows(part_NRC: Tensor, like: Tensor) -> Tensor:
+    """This rank's rows of `orthogonal`, given its rows of N matrices that are spread as `like` is."""
+    group = holders(like)
+    if group is None:
+        return orthogonal(part_NRC)
+    rows, matrices, rank = portions(like.shape[0], group.size()), portions(len(part_NRC), group.size()), group.rank()
+    width = part_NRC.shape[2]
+    there, back = [n * rows[rank] * width for n in matrices], [matrices[rank] * r * width for r in rows]
+    pieces = torch.split(_exchanged(part_NRC.flatten(), there, back, group), back)
+    whole_NRC = torch.cat([flat.view(matrices[rank], r, width) for flat, r in zip(pieces, rows, strict=True)], dim=1)
+    flat = torch.cat([some_NRC.flatten() for some_NRC in torch.split(orthogonal(whole_NRC), rows, dim=1)])
+    return _exchanged(flat, back, there, group).view(part_NRC.shape)
+
+
+def _exchanged(sent: Tensor, sizes: list[int], sizes_back: list[int], group: dist.ProcessGroup) -> Tensor:
+    """What the ranks sent here, one after the other."""
+    taken = sent.new_empty(sum(sizes_back))
+    dist.all_to_all_single(taken, sent, sizes_back, sizes, group=group)
+    return taken

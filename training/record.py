@@ -1,77 +1,135 @@
-"""What a run tells while it trains: metrics.csv with each step once, TensorBoard, and a progress function.
+"""What a run tells while it trains: metrics.csv with each step once, loggers, and a progress function.
 
-    step,loss,learning_rate,tokens,tokens_per_second       loss in nats per target, before the step's update
+    step,loss,learning_rate,grad_norm,tokens,tokens_per_second
 
-Lightning's own CSV logger is not used: started again in the same folder, it deletes what was logged before.
+The loss is in nats per target over all ranks, before the step's update; the gradient's norm is that before clipping;
+tokens per second are those of the last steps. Lightning's own CSV logger is not used: started again in the same folder,
+it deletes what was logged before.
 """
 
 import csv
-import math
 import time
-from collections.abc import Callable
+from collections import deque
+from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple, cast
 
 import lightning
-from lightning.pytorch.loggers import TensorBoardLogger
+import torch
 from torch import Tensor
 
-from corpus.errors import GateError
+from training import loggers
 from training.config import TrainingConfig
+from training.module import LanguageModule
+from training.throughput import Throughput
 
-COLUMNS = ("step", "loss", "learning_rate", "tokens", "tokens_per_second")
+COLUMNS = ("step", "loss", "learning_rate", "grad_norm", "tokens", "tokens_per_second")
+SPEED_STEPS = 50
+"""Tokens per second are those of so many steps: enough to be steady, few enough to show a run that slows down."""
 
 Progress = Callable[[int, float, float], None]
-"""Called after each step with its number, its loss and tokens per second since this process began to train."""
+"""Called after each step with its number, its loss and tokens per second."""
+Judge = Callable[[int, float, float], None]
+"""Called with a step's number, loss and gradient norm, on every rank; it may end the run."""
+
+
+class Step(NamedTuple):
+    """A step whose figures are on their way from the device."""
+
+    number: int
+    rate: float
+    at: float
+    names: tuple[str, ...]
+    figures: Tensor
+    arrived: Any
 
 
 class Record(lightning.Callback):
-    """Writes a row as soon as its step is done. Rows after the step that a run resumes from are removed first: those
-    steps are done again. A loss that is no finite number stops the run with a GateError, its row not written."""
+    """Writes a row as soon as a step's figures are there: at once on a CPU, on a GPU a step late, for it is never
+    waited for, save before a checkpoint. Rows after the step that a run goes on from are removed first: those steps are
+    done again."""
 
-    def __init__(self, path: Path, config: TrainingConfig, on_progress: Progress | None) -> None:
-        self.path, self.config, self.on_progress = path, config, on_progress
-        self.tokens_per_step = config.batch_rows * config.model.context
+    def __init__(
+        self,
+        path: Path,
+        config: TrainingConfig,
+        *,
+        judge: Judge | None = None,
+        on_progress: Progress | None = None,
+        throughput: Throughput | None = None,
+    ) -> None:
+        self.path, self.config = path, config
+        self.judge, self.on_progress, self.throughput = judge, on_progress, throughput
+        self.times: deque[tuple[int, float]] = deque(maxlen=SPEED_STEPS + 1)
+        self.late: Step | None = None
 
-    def on_train_start(self, trainer: lightning.Trainer, module: lightning.LightningModule) -> None:
+    def on_train_epoch_start(self, trainer: lightning.Trainer, module: lightning.LightningModule) -> None:
         if trainer.is_global_zero:
-            keep_rows(self.path, trainer.global_step)
-        self.started, self.first_step = time.perf_counter(), trainer.global_step
+            keep_rows(self.path, COLUMNS, trainer.global_step)
+        self.times.append((trainer.global_step, time.perf_counter()))
 
     def on_train_batch_end(
         self, trainer: lightning.Trainer, module: lightning.LightningModule, outputs: Any, batch: Any, batch_idx: int
     ) -> None:
-        step, loss = trainer.global_step, float(_loss(outputs))
-        if not math.isfinite(loss):
-            raise GateError(
-                f"training diverged: the loss is {loss} at step {step:,}, with training.learning_rate "
-                f"{self.config.learning_rate:g}; take a lower rate, or a longer training.warmup_share"
-            )
+        if (batch_idx + 1) % trainer.accumulate_grad_batches:
+            return
+        late, self.late = self.late, _sent(trainer, cast(LanguageModule, module))
+        if late:
+            self._write(trainer, late)
+        step, run = trainer.global_step, self.config.run
+        saves = step % run.checkpoint_every == 0 or step == self.config.steps
+        if saves or self.late.arrived is None:
+            self.flush(trainer)
+        if saves:
+            loggers.flush(trainer.loggers)
+
+    def on_train_end(self, trainer: lightning.Trainer, module: lightning.LightningModule) -> None:
+        self.flush(trainer)
+
+    def flush(self, trainer: lightning.Trainer) -> None:
+        """Waits for the last step's figures."""
+        late, self.late = self.late, None
+        if late:
+            self._write(trainer, late)
+
+    def _write(self, trainer: lightning.Trainer, step: Step) -> None:
+        if step.arrived is not None:
+            step.arrived.synchronize()
+        found = dict(zip(step.names, step.figures.tolist(), strict=True))
+        if self.judge:
+            self.judge(step.number, found["loss"], found["grad_norm"])
+        self.times.append((step.number, step.at))
         if not trainer.is_global_zero:
             return
-        seconds = time.perf_counter() - self.started
-        tokens_per_second = (step - self.first_step) * self.tokens_per_step / seconds
-        rate = trainer.optimizers[0].param_groups[0]["lr"]
-        row = (step, repr(loss), repr(rate), step * self.tokens_per_step, f"{tokens_per_second:.1f}")
+        (first, since), (last, until) = self.times[0], self.times[-1]
+        tokens = self.config.tokens_after(step.number)
+        speed = (tokens - self.config.tokens_after(first)) / (until - since) if last > first else 0.0
+        row = (step.number, *map(repr, (found["loss"], step.rate, found["grad_norm"])), tokens, f"{speed:.1f}")
         with self.path.open("a", newline="", encoding="utf-8") as file:
             csv.writer(file, lineterminator="\n").writerow(row)
+        told = {**found, "learning_rate": step.rate, "tokens": tokens, "tokens_per_second": speed}
+        if self.throughput:
+            told["mfu"] = self.throughput.mfu(step.number, speed, found["targets"])
         for logger in trainer.loggers:
-            logger.log_metrics({"loss": loss, "learning_rate": rate, "tokens_per_second": tokens_per_second}, step=step)
+            logger.log_metrics(told, step=step.number)
         if self.on_progress:
-            self.on_progress(step, loss, tokens_per_second)
-
-    def on_save_checkpoint(
-        self, trainer: lightning.Trainer, module: lightning.LightningModule, checkpoint: dict[str, Any]
-    ) -> None:
-        # what TensorBoard's writer still holds would be lost in a kill, and its steps are not done again
-        for logger in trainer.loggers:
-            if isinstance(logger, TensorBoardLogger):
-                logger.experiment.flush()
+            self.on_progress(step.number, found["loss"], speed)
 
 
-def _loss(outputs: Any) -> Tensor:
-    loss: Tensor = outputs["loss"]
-    return loss
+def _sent(trainer: lightning.Trainer, module: LanguageModule) -> Step:
+    """The figures of the step that was just done, sent to the CPU without waiting for them."""
+    figures = module.figures
+    assert figures is not None
+    terms = figures.terms if len(figures.terms) > 1 else {}
+    names = ("loss", "grad_norm", "targets", *(f"loss/{name}" for name in terms))
+    values = [figures.loss, figures.grad_norm, figures.targets, *terms.values()]
+    sent = torch.stack([value.float() for value in values]).to("cpu", non_blocking=True)
+    arrived = None
+    if figures.loss.is_cuda:
+        arrived = torch.cuda.Event()  # type: ignore[no-untyped-call]
+        arrived.record()
+    rate = trainer.optimizers[0].param_groups[0]["lr"]
+    return Step(trainer.global_step, rate, time.perf_counter(), names, sent, arrived)
 
 
 def read_metrics(path: Path) -> list[dict[str, float]]:
@@ -82,10 +140,10 @@ def read_metrics(path: Path) -> list[dict[str, float]]:
     return [{name: float(value) for name, value in row.items()} for row in csv.DictReader(whole.splitlines())]
 
 
-def keep_rows(path: Path, last_step: int) -> None:
+def keep_rows(path: Path, columns: Sequence[str], last_step: int) -> None:
     """Rewrites the file with its rows up to a step, or makes it with its head alone; it is never half written."""
     lines = path.read_text(encoding="utf-8").rpartition("\n")[0].splitlines() if path.exists() else []
     kept = [line for line in lines[1:] if int(line.split(",", 1)[0]) <= last_step]
     beside = path.with_suffix(".tmp")
-    beside.write_text("\n".join([",".join(COLUMNS), *kept]) + "\n", encoding="utf-8")
+    beside.write_text("\n".join([",".join(columns), *kept]) + "\n", encoding="utf-8")
     beside.replace(path)

@@ -6,6 +6,7 @@ from typing import Any
 from corpus.errors import ConfigError
 from training.families import FAMILIES, Family
 from training.families.family import Kind
+from training.families.multiplies import Positions
 from training.fields import check, unknown
 
 SIZES = ("layers", "width", "heads", "ffn", "vocab", "context", "kv_heads", "head_width")
@@ -108,6 +109,11 @@ class ModelSpec:
         """Encoder, decoder, or both."""
         return self.about.kind
 
+    @property
+    def ffn_matrices(self) -> int:
+        """Of a feed-forward part: up and down, and a gate where it has one."""
+        return 3 if self.gated or self.about.gated else 2
+
     def identity(self) -> dict[str, Any]:
         """Its numbers, without the options that its family does not have."""
         unread = {option.name for option in fields(self)[_N_COMMON:]} - self.about.options
@@ -117,12 +123,14 @@ class ModelSpec:
         """Exact count of trainable numbers; a tied output matrix counts once."""
         return self.about.n_params(self)
 
+    def flops(self, row: Positions) -> int:
+        """Training FLOPs for one row: a multiply-add is 2, and the backward pass has two for each of the forward one
+        (Chowdhery et al. 2022, PaLM, appendix B). What is computed again to save memory counts nothing."""
+        return round(6 * self.about.multiplies(self, row))
+
     def flops_per_token(self) -> int:
-        """A decoder's training FLOPs for one token of a full row, forward and backward: 6 for each weight that
-        multiplies (the output matrix too, tied or not; a look-up costs nothing) and 12 x layers x heads x head width x
-        context for attention, not halved for causality (Chowdhery et al. 2022, PaLM, appendix B)."""
-        lookup = 0 if self.tied else self.vocab * self.width
-        return 6 * (self.n_params() - lookup) + 12 * self.layers * self.heads * self.head_width * self.context
+        """A decoder's training FLOPs for one token of a full row."""
+        return self.flops(Positions(self.context)) // self.context
 
 
 _N_COMMON = [field.name for field in fields(ModelSpec)].index("norm_eps") + 1

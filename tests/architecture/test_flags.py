@@ -8,7 +8,9 @@ from small_run import millstream
 RUN = ("--root", "--engine", "--workers", "--engine-set", "--limit", "--set", "--only", "--version")
 FLAGS = {
     "run": RUN,
+    "train": ("--root", "--devices", "--limit", "--set", "--version"),
     "plan": tuple(flag for flag in RUN if flag not in ("--engine", "--workers", "--engine-set")),
+    "budget": ("--set", "--card", "--cards", "--mfu", "--price", "--flops", "--json"),
     "init": (),
     "show": ("--root", "--json", "--version"),
     "verify": ("--root", "--version"),

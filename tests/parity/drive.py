@@ -23,12 +23,13 @@ SMALL = {"split_bytes": 524_288, "shard_bytes": 393_216}
 
 
 def on_sample(name: str) -> Recipe:
-    """The recipe, over the shipped sample where it names no input."""
+    """The recipe, over the shipped sample where it names no input, with as much in the mixture as that can fill."""
     recipe = load(name)
     empty = [source for source, said in recipe.sources.items() if not said.paths]
     larger = [key for key, most in SMALL.items() if getattr(recipe.corpus, key) > most]
     paths = [f'sources.{source}.paths=["{SAMPLE}/*.warc.gz"]' for source in empty]
-    return load(name, [*paths, *(f"corpus.{key}={SMALL[key]}" for key in larger)])
+    budget = ["mix.budget.bytes=500000"] if empty and recipe.mix else []
+    return load(name, [*paths, *budget, *(f"corpus.{key}={SMALL[key]}" for key in larger)])
 
 
 def distinct() -> list[str]:

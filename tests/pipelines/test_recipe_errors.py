@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from corpus.errors import ConfigError
-from pipelines.recipe import load
+from pipelines.recipe import load, shipped
 
 CONTRACT = (Path(__file__).parent / "contract.yaml").read_text(encoding="utf-8")
 
@@ -173,7 +173,7 @@ def test_files_that_cannot_be_read(tmp_path):
 
 def test_an_unknown_name_lists_what_ships():
     assert error_of("demmo") == (
-        "no recipe demmo; did you mean demo? shipped: c4_en, demo, tiny_bert, tiny_gpt, tiny_t5, unfiltered_en. "
+        f"no recipe demmo; did you mean demo? shipped: {', '.join(shipped())}. "
         "One of your own is named by its path: ./demmo.yaml"
     )
 

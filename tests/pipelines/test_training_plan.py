@@ -9,7 +9,6 @@ import pytest
 
 from corpus.errors import ConfigError
 from corpus.storage import Folder
-from pipelines.names import TOKENS
 from pipelines.recipe import load as load_recipe
 from pipelines.steps import steps_of
 from pipelines.training_plan import model_told
@@ -86,9 +85,8 @@ def test_a_plan_tells_the_model() -> None:
 
 def test_tokens_of_another_vocabulary_are_refused(tmp_path: Path) -> None:
     trained = Vocab.of(train_bpe_bytes(["one and two make three"], 300))
-    made = SimpleNamespace(measures={"vocab_digest": trained.digest}, shards=())
-    place = SimpleNamespace(folder=lambda name: Folder(str(tmp_path)))
-    shop: Any = SimpleNamespace(place=place, inputs={TOKENS: made})
-    assert token_shards(shop, trained) == []
+    made: Any = SimpleNamespace(measures={"vocab_digest": trained.digest}, shards=())
+    place: Any = SimpleNamespace(folder=lambda name: Folder(str(tmp_path)))
+    assert token_shards(place, made, trained) == []
     with pytest.raises(ConfigError, match="was made with the vocabulary"):
-        token_shards(shop, replace(trained, digest="0" * 64))
+        token_shards(place, made, replace(trained, digest="0" * 64))

@@ -83,6 +83,26 @@ def test_every_token_leads_back_to_its_document(tmp_path_factory, lengths, row_l
         assert packed.segments(i).tolist() == expected
 
 
+@settings(deadline=None, max_examples=60)
+@given(LENGTHS, st.integers(1, 9), st.integers(0, 3))
+def test_lengths_count_each_token_once(tmp_path_factory, lengths, row_len, overlap):
+    packed = Packed(shards(tmp_path_factory.mktemp("pack"), numbered(lengths)), row_len, overlap)
+    found = np.zeros((len(lengths), 7), int)
+    for i in range(len(packed)):
+        row = np.zeros_like(found)
+        for shard, first, lengths_D in packed.lengths(i):
+            row[shard, first : first + len(lengths_D)] += lengths_D
+        told = np.zeros_like(found)
+        for span in packed.documents(i):
+            told[span.part, span.document] += max(min(span.row_stop, row_len) - span.row_start, 0)
+        assert row.tolist() == told.tolist()
+        found += row
+    whole = [(part, d) for part, some in enumerate(lengths) for d, n in enumerate(some) for _ in range(n + 1)]
+    expected = np.zeros_like(found)
+    np.add.at(expected, tuple(np.array(whole[: row_len * len(packed)], int).reshape(-1, 2).T), 1)
+    assert found.tolist() == expected.tolist()
+
+
 def test_the_same_shards_serve_every_row_length(tmp_path):
     opened = shards(tmp_path, numbered([[40, 3, 0], [], [57]]))
     whole = np.concatenate([shard.tokens for shard in opened])

@@ -12,6 +12,7 @@ from tokenizer.vocab import Vocab
 from training.config import TrainingConfig
 from training.objective import Rows
 from training.objectives.causal import Causal
+from training.run_config import RunConfig
 from training.spec import ModelSpec
 
 WORDS = ("zero", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine")
@@ -51,4 +52,4 @@ def rows(vocab: Vocab, shards: list[TokenShard]) -> Rows:
 @pytest.fixture(scope="session")
 def config(vocab: Vocab) -> TrainingConfig:
     spec = ModelSpec(layers=2, width=32, heads=4, kv_heads=2, ffn=48, vocab=vocab.size, context=CONTEXT)
-    return TrainingConfig(model=spec, steps=12, seed=3, batch_rows=4, checkpoint_every=5, threads=1)
+    return TrainingConfig(model=spec, steps=12, seed=3, batch_rows=4, run=RunConfig(checkpoint_every=5, threads=1))

@@ -18,10 +18,14 @@ from training.config import TrainingConfig
 from training.evaluation.perplexity import HeldOut
 from training.fit import fit
 from training.record import read_metrics
+from training.run_config import RunConfig
 from training.spec import ModelSpec
 
 SMALL: dict[str, Any] = {"layers": 1, "width": 32, "heads": 2, "ffn": 64, "context": 32}
-TEXTS = [" ".join(f"{n % 7} and {k} make {n % 7 + k}." for k in range(1 + n % 5)) for n in range(80)]
+TEXTS = [
+    " ".join(f"{n % 7} and {k} make {n % 7 + k}." for k in range(1 + n % 5)) + f" {n // 20}." * (n >= 60)
+    for n in range(80)
+]
 CASES = [
     ("bert", "next_sentence", "wordpiece", None, False),
     ("roberta", "roberta", "bpe-bytes", "roberta", True),
@@ -50,7 +54,7 @@ def test_a_stopped_run_is_the_run_that_was_not(
     write_shard(Folder(str(tmp_path)), 0, [made], vocab_size=vocab.size, eod_id=vocab.eod_id)
     config = TrainingConfig(
         model=ModelSpec(family=family, vocab=vocab.size, **SMALL), objective=objective, document_mask=document_mask,
-        steps=5, seed=3, batch_rows=4, checkpoint_every=2, threads=1,
+        steps=5, seed=3, batch_rows=4, run=RunConfig(checkpoint_every=2, threads=1),
     )  # fmt: skip
     parts = config, [TokenShard.open(tmp_path, 0, vocab.size)], "abc", vocab
     held_out = [HeldOut(text) for text in TEXTS[60:]]

@@ -10,7 +10,7 @@ from training.objective import IGNORED
 @pytest.fixture
 def case(monkeypatch):
     """hidden_ND, output_VD, targets_N of 11 tokens in pieces of 4, two of them ignored."""
-    monkeypatch.setattr(loss, "PIECE_TOKENS", 4)
+    monkeypatch.setitem(loss.PIECE_TOKENS, "cpu", 4)
     torch.manual_seed(0)
     targets_N = torch.randint(0, 50, (11,))
     targets_N[[2, 9]] = IGNORED

@@ -28,13 +28,6 @@ def test_a_named_size_is_built_with_the_count_that_it_tells():
                 assert spec.n_params() == sum(weight.numel() for weight in models.build(spec).parameters()), name
 
 
-def test_flops_of_a_token_by_hand():
-    # per layer 4 x 32 x 32 + 3 x 32 x 48 weights and 2 x 32 gains; 97 x 32 output weights; 32 gains
-    weights = 2 * (4 * 32 * 32 + 3 * 32 * 48 + 64) + 97 * 32 + 32
-    assert SMALL.flops_per_token() == 6 * weights + 12 * 2 * 32 * 16
-    assert replace(SMALL, tied=False).flops_per_token() == SMALL.flops_per_token()
-
-
 @pytest.mark.parametrize(
     ("fields", "message"),
     [
@@ -83,5 +76,5 @@ def test_wrong_fields_are_named(fields, message):
 
 
 def test_specs_and_objectives_do_not_import_torch():
-    code = "import sys, training.spec, training.objectives, training.config; sys.exit('torch' in sys.modules)"
+    code = "import sys, training.spec, training.objectives, training.budget; sys.exit('torch' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0

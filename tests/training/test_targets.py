@@ -32,7 +32,7 @@ class Rows(list[list[int]]):
         return Row(np.array(self[i]))
 
 
-TASK: Any = SimpleNamespace(draw=lambda row, rng: {"targets_T": row.tokens_S})
+TASK: Any = SimpleNamespace(kind="decoder", draw=lambda row, rng: {"targets_T": row.tokens_S})
 
 
 class Model:

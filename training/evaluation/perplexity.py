@@ -23,7 +23,7 @@ import torch
 from torch import Tensor
 
 from tokenizer.vocab import Vocab
-from training.loss import token_nats
+from training.evaluation.share import ALONE, Share
 from training.models import Model
 from training.objective import IGNORED
 
@@ -71,8 +71,10 @@ class Bits:
         }
 
 
-def bits(model: Model, vocab: Vocab, documents: Sequence[HeldOut], stride: int | None = None) -> Bits:
-    """Scores in float32 where the model's weights are; `stride` is half the context unless given."""
+def bits(
+    model: Model, vocab: Vocab, documents: Sequence[HeldOut], stride: int | None = None, share: Share = ALONE
+) -> Bits:
+    """Scores where the model's weights are; `stride` is half the context unless given. Ranks may share the work."""
     context = model.spec.context
     texts = [document.text for document in documents]
     cut = [
@@ -81,9 +83,11 @@ def bits(model: Model, vocab: Vocab, documents: Sequence[HeldOut], stride: int |
         for window in windows(number, tokens, vocab.eod_id, context, stride or max(1, context // 2))
     ]
     nats_N = np.zeros(len(documents))
-    for start in range(0, len(cut), BATCH_WINDOWS):
-        batch = cut[start : start + BATCH_WINDOWS]
-        np.add.at(nats_N, [window.document for window in batch], _score(model, batch, vocab.eod_id))
+    batches = [cut[start : start + BATCH_WINDOWS] for start in range(0, len(cut), BATCH_WINDOWS)]
+    for number, counts in share.of(len(batches)):
+        nats_B = _score(model, batches[number], vocab.eod_id)
+        np.add.at(nats_N, [window.document for window in batches[number]], nats_B * counts)
+    nats_N = share.total(nats_N)
     return Bits(
         domains=tuple(document.domain for document in documents),
         bits=tuple((nats_N / math.log(2)).tolist()),
@@ -103,17 +107,12 @@ def windows(document: int, tokens: Tokens, eod_id: int, context: int, stride: in
         scored, start = stop + 1, start + stride
 
 
-@torch.no_grad()
 def _score(model: Model, batch: Sequence[Window], padding: int) -> npt.NDArray[np.float64]:
-    """Nats of each window. Padding stands at the end, where causal attention does not see it; only what is scored meets
-    the vocabulary, which is most of the work."""
-    weight_VD = model.output.weight
-    tokens_BT = _padded([window.tokens_T for window in batch], padding).to(weight_VD.device)
-    targets_BT = _padded([window.targets_T for window in batch], IGNORED).to(weight_VD.device)
-    scored_BT = targets_BT != IGNORED
-    nats_BT = torch.zeros(targets_BT.shape, dtype=torch.double, device=weight_VD.device)
-    hidden_ND = model.head(model.hidden({"tokens": tokens_BT})[scored_BT])
-    nats_BT[scored_BT] = token_nats(hidden_ND, weight_VD, targets_BT[scored_BT], model.output.bias).double()
+    """Nats of each window. Padding stands at the end, where causal attention does not see it."""
+    device = model.output.weight.device
+    tokens_BT = _padded([window.tokens_T for window in batch], padding).to(device)
+    targets_BT = _padded([window.targets_T for window in batch], IGNORED).to(device)
+    nats_BT = model.scores({"tokens": tokens_BT, "targets": targets_BT}).double()
     nats_B: npt.NDArray[np.float64] = nats_BT.sum(dim=1).cpu().numpy()
     return nats_B
 

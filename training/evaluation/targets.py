@@ -24,6 +24,7 @@ from corpus.storage import Folder
 from tokenizer.shard import TokenShard, write_shard
 from tokenizer.vocab import Vocab
 from training.data import collated
+from training.evaluation.share import ALONE, Share
 from training.models import Model
 from training.objective import IGNORED, Example, Objective, Rows, noise
 
@@ -58,7 +59,7 @@ def per_target(
     scored = list(_targets(task, held_out, range(len(held_out)), seed))
     if not any(map(len, scored)):
         return {}
-    found = _scored(model, task, held_out, seed)
+    found = by_term(model, task, held_out, seed)
     every = max(1, len(training) // UNIGRAM_ROWS)
     counts_V = np.ones(vocab_size)
     for targets_N in _targets(task, training, range(0, len(training), every), seed):
@@ -69,18 +70,19 @@ def per_target(
 
 
 @torch.no_grad()
-def _scored(model: Model, task: Objective, rows: Rows, seed: int) -> dict[str, dict[str, Any]]:
+def by_term(model: Model, task: Objective, rows: Rows, seed: int, share: Share = ALONE) -> dict[str, dict[str, Any]]:
+    """Nats per target and number of targets of each term over all rows. Ranks may share the work."""
     device = model.output.weight.device
-    sums: dict[str, list[float]] = {}
-    for start in range(0, len(rows), BATCH_ROWS):
-        some = range(start, min(start + BATCH_ROWS, len(rows)))
-        batch = collated([_example(task, rows, i, seed) for i in some])
+    sums: dict[str, npt.NDArray[np.float64]] = {}
+    batches = [range(start, min(start + BATCH_ROWS, len(rows))) for start in range(0, len(rows), BATCH_ROWS)]
+    for number, counts in share.of(len(batches)):
+        batch = collated([_example(task, rows, i, seed) for i in batches[number]], task.kind)
         terms = model.terms({name: values.to(device) for name, values in batch.items()})
         for name, term in terms.items():
-            total = sums.setdefault(name, [0.0, 0])
-            total[0] += float(term.nats)
-            total[1] += int(term.targets)
-    return {name: {"nats_per_target": nats / max(n, 1), "targets": int(n)} for name, (nats, n) in sums.items()}
+            here = np.array([float(term.nats), int(term.targets)])
+            sums[name] = sums.get(name, np.zeros(2)) + here * counts
+    totals = {name: share.total(both) for name, both in sums.items()}
+    return {name: {"nats_per_target": nats / max(n, 1), "targets": int(n)} for name, (nats, n) in totals.items()}
 
 
 def _targets(task: Objective, rows: Rows, which: Sequence[int], seed: int) -> Iterator[npt.NDArray[np.int64]]:

@@ -3,6 +3,7 @@
 from typing import TYPE_CHECKING
 
 from training.families.family import Family, attention, linear
+from training.families.multiplies import encoder_decoder
 
 if TYPE_CHECKING:
     from training.spec import ModelSpec
@@ -30,6 +31,7 @@ def _published(layers: int, width: int) -> dict[str, object]:
 BART = Family(
     kind="encoder-decoder",
     n_params=n_params,
+    multiplies=encoder_decoder,
     options=frozenset({"decoder_layers"}),
     presets={"bart-base": _published(6, 768), "bart-large": _published(12, 1024)},
 )

@@ -3,6 +3,7 @@
 from typing import TYPE_CHECKING
 
 from training.families.family import Family, attention, linear
+from training.families.multiplies import Positions, output, stack
 
 if TYPE_CHECKING:
     from training.spec import ModelSpec
@@ -31,6 +32,17 @@ def lm_head(spec: "ModelSpec") -> int:
     return linear(spec.width, spec.width, bias=True) + 2 * spec.width + output
 
 
+def multiplies(spec: "ModelSpec", row: Positions) -> float:
+    """Encoder and head of masked tokens; the pooler and the next-sentence head see one position of a row."""
+    return multiplies_masked(spec, row) + row.pairs * (spec.width + 2) * spec.width
+
+
+def multiplies_masked(spec: "ModelSpec", row: Positions) -> float:
+    """The encoder over all positions; the head of masked tokens and the output matrix over targets alone."""
+    head = row.targets * spec.width * spec.width + output(spec, row.targets)
+    return stack(spec, spec.layers, row.tokens) + head
+
+
 def _published(layers: int, width: int) -> dict[str, object]:
     """Heads are 64 wide and the inner width is four times the outer in all of them."""
     shape = {"layers": layers, "width": width, "heads": width // 64, "ffn": 4 * width, "vocab": 30_522, "context": 512}
@@ -41,6 +53,7 @@ BERT = Family(
     kind="encoder",
     pairs=True,
     n_params=n_params,
+    multiplies=multiplies,
     presets={
         # Turc et al. 2019, Well-Read Students Learn Better; google-research/bert, README.md
         "bert-tiny": _published(2, 128),

@@ -3,6 +3,7 @@
 from typing import TYPE_CHECKING
 
 from training.families.family import Family, attention, linear
+from training.families.multiplies import decoder
 
 if TYPE_CHECKING:
     from training.spec import ModelSpec
@@ -19,5 +20,6 @@ def n_params(spec: "ModelSpec") -> int:
 GPT = Family(
     kind="decoder",
     n_params=n_params,
+    multiplies=decoder,
     presets={"gpt": {"layers": 12, "width": 768, "heads": 12, "ffn": 3072, "vocab": 40_478, "context": 512}},
 )

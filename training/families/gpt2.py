@@ -4,6 +4,7 @@ from typing import TYPE_CHECKING
 
 from training.families import gpt
 from training.families.family import Family
+from training.families.multiplies import decoder
 
 if TYPE_CHECKING:
     from training.spec import ModelSpec
@@ -22,6 +23,7 @@ def _published(layers: int, width: int, heads: int) -> dict[str, int]:
 GPT2 = Family(
     kind="decoder",
     n_params=n_params,
+    multiplies=decoder,
     presets={
         "gpt2": _published(12, 768, 12),
         "gpt2-medium": _published(24, 1024, 16),

@@ -3,6 +3,7 @@
 from typing import TYPE_CHECKING
 
 from training.families.family import Family, attention, linear
+from training.families.multiplies import decoder
 
 if TYPE_CHECKING:
     from training.spec import ModelSpec
@@ -23,11 +24,15 @@ def _published(layers: int, width: int, heads: int, ffn: int) -> dict[str, objec
 LLAMA = Family(
     kind="decoder",
     n_params=n_params,
+    multiplies=decoder,
+    gated=True,
     options=frozenset({"kv_heads", "head_width", "qk_norm", "rope_base"}),
     presets={
         "tiny-decoder": {
             "layers": 2, "width": 256, "heads": 4, "ffn": 688, "vocab": 8192, "context": 256, "qk_norm": True,
         },
+        # TinyLlama (Zhang et al. 2024, table 1), a Llama with grouped queries
+        "llama-1b": {**_published(22, 2048, 32, 5632), "kv_heads": 4, "norm_eps": 1e-5},
         "llama-7b": _published(32, 4096, 32, 11_008),
         "llama-13b": _published(40, 5120, 40, 13_824),
         "llama-33b": _published(60, 6656, 52, 17_920),

@@ -2,7 +2,7 @@
 
 from typing import TYPE_CHECKING
 
-from training.families.bert import encoder, lm_head
+from training.families.bert import encoder, lm_head, multiplies_masked
 from training.families.family import Family
 
 if TYPE_CHECKING:
@@ -25,5 +25,6 @@ def _published(layers: int, width: int) -> dict[str, object]:
 ROBERTA = Family(
     kind="encoder",
     n_params=n_params,
+    multiplies=multiplies_masked,
     presets={"roberta-base": _published(12, 768), "roberta-large": _published(24, 1024)},
 )

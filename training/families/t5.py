@@ -3,6 +3,7 @@
 from typing import TYPE_CHECKING
 
 from training.families.family import Family, attention, linear
+from training.families.multiplies import decoder, encoder_decoder
 
 if TYPE_CHECKING:
     from training.spec import ModelSpec
@@ -44,6 +45,7 @@ LM = {**BASE, "context": 1024}  # inputs and targets in one row
 T5 = Family(
     kind="encoder-decoder",
     n_params=n_params,
+    multiplies=encoder_decoder,
     options=frozenset(
         {"head_width", "decoder_layers", "gated", "shared", "relative_buckets", "relative_distance"},
     ),
@@ -69,6 +71,7 @@ T5 = Family(
 T5_LM = Family(
     kind="decoder",
     n_params=n_params_lm,
+    multiplies=decoder,
     options=frozenset({"head_width", "gated", "relative_buckets", "relative_distance", "relative_both_ways"}),
     presets={  # table 2's last two architectures (gin/models/lm_v1, lm_v1_ifa)
         "t5-lm-base": LM,

@@ -7,7 +7,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
-from torch.nn.attention.flex_attention import flex_attention
+from torch.nn.attention.flex_attention import BlockMask, flex_attention
 
 from training.models.cache import LayerCache
 from training.models.mask import Mask
@@ -84,15 +84,16 @@ class Attention(nn.Module):
 def attend(
     q_BHTE: Tensor, k_BGKE: Tensor, v_BGKE: Tensor, mask: Mask, bias_HTK: Tensor | None, scale: float | None
 ) -> Tensor:
-    """softmax(scale q k + bias) v over the keys that the mask shows: FlexAttention on a GPU when documents, a prefix or
-    a bias are in play (it has no backward on a CPU), else SDPA."""
+    """softmax(scale q k + bias) v over the keys that the mask shows: FlexAttention where the mask is written out in
+    blocks (it has no backward on a CPU), else SDPA."""
     B, H, T, _ = q_BHTE.shape
     K, shared = k_BGKE.shape[2], k_BGKE.shape[1] != H
-    if q_BHTE.is_cuda and not (mask.plain and bias_HTK is None):
-        return _flex(q_BHTE, k_BGKE, v_BGKE, mask, bias_HTK, scale)
-    seen: Tensor | None = None
+    if isinstance(mask.seen, BlockMask):
+        mixed_BHTE: Tensor = _compiled()(q_BHTE, k_BGKE, v_BGKE, None, mask.seen, scale=scale, enable_gqa=shared)
+        return mixed_BHTE
+    seen = mask.seen
     causal = mask.see == "past" and mask.plain and bias_HTK is None and T == K
-    if not causal and not (mask.see == "all" and mask.plain):
+    if seen is None and not causal and not (mask.see == "all" and mask.plain):
         seen = mask.dense(B, T, K, q_BHTE.device)
     if bias_HTK is not None:
         bias_1HTK = bias_HTK[None].to(q_BHTE.dtype)
@@ -106,18 +107,3 @@ def attend(
 def _compiled() -> Any:
     """FlexAttention that never holds every product of a query and a key, as it does uncompiled."""
     return torch.compile(flex_attention)
-
-
-def _flex(
-    q_BHTE: Tensor, k_BGKE: Tensor, v_BGKE: Tensor, mask: Mask, bias_HTK: Tensor | None, scale: float | None
-) -> Tensor:
-    B, H, T, _ = q_BHTE.shape
-    blocks = mask.blocks(B, T, k_BGKE.shape[2], q_BHTE.device)
-
-    def biased(score: Tensor, b: Tensor, h: Tensor, i: Tensor, j: Tensor) -> Tensor:
-        return score if bias_HTK is None else score + bias_HTK[h, i, j]
-
-    mixed_BHTE: Tensor = _compiled()(
-        q_BHTE, k_BGKE, v_BGKE, biased, blocks, scale=scale, enable_gqa=k_BGKE.shape[1] != H
-    )
-    return mixed_BHTE

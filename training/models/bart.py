@@ -37,7 +37,8 @@ class Bart(Model):
     def encode(self, batch: Batch) -> Tensor:
         """memory_BID. Reads inputs, and input_segments where there are any."""
         segments_BI = batch.get("input_segments")
-        x_BID, mask = self._placed(self.encoder, batch["inputs"], segments_BI), Mask.within(segments_BI, "all")
+        x_BID = self._placed(self.encoder, batch["inputs"], segments_BI)
+        mask = Mask.within(segments_BI, "all").prepared(batch["inputs"])
         for block in self.encoder.blocks:
             x_BID = block(x_BID, mask)
         return x_BID
@@ -49,8 +50,9 @@ class Bart(Model):
         memory_BID = self.encode(batch) if memory is None else memory
         offset = cache.length if cache else 0
         x_BTD = self._placed(self.decoder, tokens_BT, segments_BT, offset)
-        own = Mask.within(segments_BT, "past", offset=offset)
+        own = Mask.within(segments_BT, "past", offset=offset).prepared(tokens_BT)
         across = Mask.across(tokens_BT, segments_BT, batch.get("input_segments"))
+        across = across.prepared(tokens_BT, memory_BID.shape[1])
         for n, block in enumerate(self.decoder.blocks):
             x_BTD = block(x_BTD, own, memory_BID, across, cache.layers[n] if cache else None)
         return x_BTD

@@ -3,7 +3,7 @@
 Legend: B batch, T tokens of a row, D width.
 """
 
-from typing import ClassVar
+from collections.abc import Iterable
 
 import torch
 from torch import Tensor, nn
@@ -17,8 +17,6 @@ from training.spec import ModelSpec
 
 class Bert(Model):
     """Logits for every position; the loss asks for those of masked ones only. No dropout."""
-
-    few_targets: ClassVar[bool] = True
 
     def __init__(self, spec: ModelSpec) -> None:
         super().__init__(spec)
@@ -48,13 +46,17 @@ class Bert(Model):
         """ "tokens", and "next_sentence" where the batch has `is_next` (B or B1, 1 where the second text follows): the
         loss is the sum of the two means (Devlin et al. 2019, appendix A.2)."""
         hidden_BTD = self.hidden(batch)
-        terms = {"tokens": self.token_term(hidden_BTD, batch["targets"])}
+        terms = {"tokens": self.token_term(hidden_BTD, batch)}
         if "is_next" in batch:
             classes_B = 1 - batch["is_next"].flatten().long()
             logits_B2 = self.pair_logits(hidden_BTD).float()
             total = functional.cross_entropy(logits_B2, classes_B, reduction="sum")
             terms["next_sentence"] = Term(total, classes_B.new_tensor(len(classes_B)))
         return terms
+
+    def idle(self, features: Iterable[str]) -> list[nn.Parameter]:
+        """Pooler and pair head, where no example is a pair."""
+        return [] if "is_next_1" in features else [*self.pooler.parameters(), *self.next_sentence.parameters()]
 
 
 def _truncated(weight: Tensor) -> Tensor:

@@ -32,7 +32,7 @@ class LearnedDecoder(nn.Module):
                 "and positions are learnt: there are none beyond it; shorten the text, or train with a longer context"
             )
         x_BTD: Tensor = self.tokens(tokens_BT) + self.positions(positions(tokens_BT, segments_BT, offset))
-        mask = Mask.within(segments_BT, "past", batch.get("prefix"), offset)
+        mask = Mask.within(segments_BT, "past", batch.get("prefix"), offset).prepared(tokens_BT)
         for n, block in enumerate(self.blocks):
             x_BTD = block(x_BTD, mask, cache.layers[n] if cache else None)
         return x_BTD

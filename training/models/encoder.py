@@ -42,7 +42,7 @@ class Encoder(nn.Module):
         types_BT = batch.get("types", torch.zeros_like(tokens_BT))
         positions_BT = positions(tokens_BT, segments_BT) + self.first_position
         x_BTD: Tensor = self.norm(self.tokens(tokens_BT) + self.positions(positions_BT) + self.types(types_BT))
-        mask = Mask.within(segments_BT, "all")
+        mask = Mask.within(segments_BT, "all").prepared(tokens_BT)
         for block in self.blocks:
             x_BTD = block(x_BTD, mask)
         return x_BTD

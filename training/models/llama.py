@@ -35,7 +35,7 @@ class Llama(Model):
         """BTD. Reads tokens, and segments and prefix where there are any; with a cache, tokens that go on from it."""
         tokens_BT, segments_BT = batch["tokens"], batch.get("segments")
         offset = cache.length if cache else 0
-        mask = Mask.within(segments_BT, "past", batch.get("prefix"), offset)
+        mask = Mask.within(segments_BT, "past", batch.get("prefix"), offset).prepared(tokens_BT)
         rotation = rotary(positions(tokens_BT, segments_BT, offset), self.spec.head_width, self.spec.rope_base)
         x_BTD = self.embedding(tokens_BT)
         for n, block in enumerate(self.blocks):

@@ -4,7 +4,7 @@ The explicit mask that SDPA takes on a CPU and FlexAttention's block mask on a G
 Legend: B batch, T queries, K keys.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
 import torch
@@ -20,7 +20,7 @@ class Mask:
 
     Documents are numbers per position (padding is 0, and sees padding); None is one document a row. `prefix_BK` is
     true where every position of the document may look. `offset` is the position of the first query: above 0 when
-    keys of earlier tokens come from a cache.
+    keys of earlier tokens come from a cache. `seen` is the mask written out, which all layers share.
     """
 
     see: See = "all"
@@ -28,6 +28,7 @@ class Mask:
     keys_BK: Tensor | None = None
     prefix_BK: Tensor | None = None
     offset: int = 0
+    seen: Tensor | BlockMask | None = None
 
     @classmethod
     def within(cls, segments_BT: Tensor | None, see: See, prefix_BT: Tensor | None = None, offset: int = 0) -> "Mask":
@@ -45,6 +46,15 @@ class Mask:
     def plain(self) -> bool:
         """Whether nothing but the order of positions decides."""
         return self.keys_BK is None and self.prefix_BK is None
+
+    def prepared(self, tokens_BT: Tensor, K: int | None = None, *, biased: bool = False) -> "Mask":
+        """Written out once for all layers, if more than the order of positions decides: for FlexAttention on a GPU,
+        else for SDPA, as where biases are added to the products. K is the number of keys, if not of `offset` + T."""
+        if self.plain:
+            return self
+        (B, T), device = tokens_BT.shape, tokens_BT.device
+        make = self.blocks if tokens_BT.is_cuda and not biased else self.dense
+        return replace(self, seen=make(B, T, K or self.offset + T, device))
 
     def visible(self, b: Tensor, i: Tensor, j: Tensor) -> Tensor:
         """The predicate, for indices that broadcast."""

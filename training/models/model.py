@@ -3,23 +3,18 @@
 Legend: B batch, T tokens, N targets that count, D width, V vocabulary.
 """
 
-from collections.abc import Mapping
-from typing import ClassVar, NamedTuple
+from collections.abc import Iterable, Mapping
+from typing import NamedTuple
 
+import torch
 from torch import Tensor, nn
-from torch.nn import functional
 
-from training.loss import nats
+from training.loss import nats, softmax_nats, token_nats
 from training.objective import IGNORED
 from training.spec import ModelSpec
 
 Batch = Mapping[str, Tensor]
 """Features by name, as an objective makes them (training/objective.py), without shapes: tokens, targets, ..."""
-
-
-ROUNDED_TO = 128
-"""Where only targets are looked at, their number is made a multiple of this: oneDNN keeps what it has compiled for each
-of the last 1,024 shapes, which took gigabytes where every batch had its own."""
 
 
 class Term(NamedTuple):
@@ -31,14 +26,14 @@ class Term(NamedTuple):
 
 
 class Model(nn.Module):
-    """A family's class fills in `hidden`; `head` where something lies between the last block and the output matrix."""
+    """A family's class fills in `hidden`; `head` where something lies between the last block and the output matrix. Its
+    layers are in lists named `blocks`; `softmax` is the part of the loss that is worth compiling."""
 
-    few_targets: ClassVar[bool] = False  # most positions are no targets: only the others meet head and output matrix
     output: nn.Linear
 
     def __init__(self, spec: ModelSpec) -> None:
         super().__init__()
-        self.spec = spec
+        self.spec, self.softmax = spec, softmax_nats
 
     def hidden(self, batch: Batch) -> Tensor:
         """What the last block leaves at each position of `tokens`, BTD. Targets are not looked at."""
@@ -55,16 +50,29 @@ class Model(nn.Module):
 
     def terms(self, batch: Batch) -> dict[str, Term]:
         """The parts of the loss by name; "tokens" is that of the tokens."""
-        return {"tokens": self.token_term(self.hidden(batch), batch["targets"])}
+        return {"tokens": self.token_term(self.hidden(batch), batch)}
 
-    def token_term(self, hidden_BTD: Tensor, targets_BT: Tensor) -> Term:
-        """-ln p of the targets."""
+    def token_term(self, hidden_BTD: Tensor, batch: Batch) -> Term:
+        """-ln p of the targets. Where the batch says which positions are `chosen`, only they meet head and output."""
+        hidden_ND, targets_N = hidden_BTD.flatten(0, 1), batch["targets"].flatten()
+        if "chosen" in batch:
+            chosen_N = batch["chosen"]
+            first_N = chosen_N.clamp(min=0)
+            hidden_ND, targets_N = hidden_ND[first_N], targets_N[first_N].masked_fill(chosen_N < 0, IGNORED)
+        total = nats(self.head(hidden_ND), self.output.weight, targets_N, self.output.bias, self.softmax)
+        return Term(total, (targets_N != IGNORED).sum())
+
+    @torch.no_grad()
+    def scores(self, batch: Batch) -> Tensor:
+        """-ln p of each target, BT; 0 where there is none. Only targets meet head and output matrix."""
+        targets_BT = batch["targets"]
         counted_BT = targets_BT != IGNORED
-        hidden_ND, targets_N = hidden_BTD.flatten(0, 1), targets_BT.flatten()
-        if self.few_targets:
-            chosen_N = counted_BT.flatten().nonzero()[:, 0]
-            more = -len(chosen_N) % ROUNDED_TO
-            hidden_ND = hidden_ND[functional.pad(chosen_N, (0, more))]
-            targets_N = functional.pad(targets_N[chosen_N], (0, more), value=IGNORED)
-        total = nats(self.head(hidden_ND), self.output.weight, targets_N, self.output.bias)
-        return Term(total, counted_BT.sum())
+        nats_BT = torch.zeros(targets_BT.shape, device=targets_BT.device)
+        hidden_ND = self.head(self.hidden(batch)[counted_BT])
+        nats_BT[counted_BT] = token_nats(hidden_ND, self.output.weight, targets_BT[counted_BT], self.output.bias)
+        return nats_BT
+
+    def idle(self, features: Iterable[str]) -> list[nn.Parameter]:
+        """Weights that no term of the loss reads where examples have these features. Ranks that share a batch would
+        wait for their gradients (DistributedDataParallel)."""
+        return []

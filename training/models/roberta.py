@@ -1,7 +1,6 @@
 """RoBERTa (Liu et al. 2019): BERT's encoder for masked tokens alone. Legend: D width."""
 
 from functools import partial
-from typing import ClassVar
 
 from torch import Tensor, nn
 
@@ -15,8 +14,6 @@ INIT_STD = 0.02  # fairseq, modules/transformer_sentence_encoder.py, init_bert_p
 
 class Roberta(Model):
     """Logits for every position; the loss asks for those of masked ones only. No dropout."""
-
-    few_targets: ClassVar[bool] = True
 
     def __init__(self, spec: ModelSpec) -> None:
         super().__init__(spec)

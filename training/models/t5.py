@@ -43,7 +43,7 @@ class T5(Model):
 
     def encode(self, batch: Batch) -> Tensor:
         """memory_BID. Reads inputs, and input_segments where there are any."""
-        mask = Mask.within(batch.get("input_segments"), "all")
+        mask = Mask.within(batch.get("input_segments"), "all").prepared(batch["inputs"], biased=True)
         memory_BID: Tensor = self.encoder(self.embedding(batch["inputs"]), mask)
         return memory_BID
 
@@ -51,11 +51,10 @@ class T5(Model):
         """BTD. Reads tokens, and segments and input_segments where there are any, and inputs unless `memory` is what
         `encode` made of them; with a cache, tokens that go on from it."""
         tokens_BT, segments_BT = batch["tokens"], batch.get("segments")
-        mask = Mask.within(segments_BT, "past", offset=cache.length if cache else 0)
-        source = Source(
-            self.encode(batch) if memory is None else memory,
-            Mask.across(tokens_BT, segments_BT, batch.get("input_segments")),
-        )
+        mask = Mask.within(segments_BT, "past", offset=cache.length if cache else 0).prepared(tokens_BT, biased=True)
+        memory_BID = self.encode(batch) if memory is None else memory
+        across = Mask.across(tokens_BT, segments_BT, batch.get("input_segments"))
+        source = Source(memory_BID, across.prepared(tokens_BT, memory_BID.shape[1]))
         hidden_BTD: Tensor = self.decoder(self.embedding(tokens_BT), mask, cache, source)
         return hidden_BTD
 
@@ -79,6 +78,7 @@ class T5LM(Model):
         """BTD. Reads tokens, and segments and prefix where there are any; with a cache, tokens that go on from it."""
         offset = cache.length if cache else 0
         mask = Mask.within(batch.get("segments"), "past", batch.get("prefix"), offset)
+        mask = mask.prepared(batch["tokens"], biased=True)
         hidden_BTD: Tensor = self.decoder(self.embedding(batch["tokens"]), mask, cache)
         return hidden_BTD
 

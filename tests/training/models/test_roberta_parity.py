@@ -19,6 +19,7 @@ from transformers import RobertaConfig, RobertaForMaskedLM
 from corpus.errors import ConfigError, DataError
 from tokenizer.specials import Specials
 from training import interop, models
+from training.data import chosen
 from training.models.positions import document_positions
 from training.objective import IGNORED
 from training.spec import ModelSpec, preset
@@ -116,11 +117,11 @@ def test_a_full_row_uses_the_last_position():
 
 
 def test_only_masked_positions_meet_the_head(monkeypatch):
-    monkeypatch.setattr("training.models.model.ROUNDED_TO", 4)
+    monkeypatch.setattr("training.data.ROUNDED_TO", 4)
     made, seen = case(), []
     ours = made.ours()
     ours.masked_head.register_forward_hook(lambda module, inputs, output: seen.append(len(inputs[0])))
-    ours.terms(made.batch)
+    ours.terms({**made.batch, "chosen": chosen(made.batch["targets"])})
     n_targets = int((made.batch["targets"] != IGNORED).sum())
     assert seen == [n_targets + -n_targets % 4]
     assert seen[0] < made.batch["targets"].numel()

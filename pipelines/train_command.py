@@ -1,0 +1,64 @@
+"""`millstream train`: the last artifact of a recipe, on one device or on many that torchrun or Slurm starts."""
+
+import os
+import sys
+from collections.abc import Sequence
+
+from rich.console import Console
+
+from corpus.canonical import fingerprint
+from corpus.errors import ConfigError
+from pipelines import commands
+from pipelines.artifact import Place, Step
+from pipelines.names import CHECKPOINT
+from pipelines.runner import identity, statuses
+from pipelines.session import remember, working
+from pipelines.steps import steps_of
+from pipelines.training_step import TrainingStep
+from training.launched import launched
+
+
+def train(name: str, root: str | None, devices: int, limit: int | None, sets: Sequence[str], version: str) -> None:
+    """Alone, all that the model is made from too; as one of several ranks the model only, from what is there."""
+    here = launched()
+    if devices > 1 and here.world == 1:
+        _again_with_torchrun(devices)
+    if here.world == 1:
+        commands.run(name, root, "local", None, [], limit, sets, CHECKPOINT, version)
+        return
+    recipe, place = commands.asked(name, root, sets, version)
+    steps = steps_of(recipe, limit, place.root)
+    step = steps[-1]
+    if not isinstance(step, TrainingStep):
+        raise ConfigError(f"{recipe.name} has no training section; add one, or build its corpus with `millstream run`")
+    _need_inputs(name, steps, place)
+    if here.rank == 0:
+        with working(place, "local", None, [], Console()) as runner:
+            remember(place, recipe, steps)
+            runner.run([step])
+        commands.report(place.root.url, version)
+        return
+    inputs = {source: place.need(source) for source in step.inputs}
+    found = place.manifest(step.name)
+    if found is None or found.fingerprint != fingerprint(identity(step, inputs, version)):
+        step.follow(place, inputs)
+
+
+def _need_inputs(name: str, steps: Sequence[Step], place: Place) -> None:
+    """Ranks wait for each other: what takes one process hours is made before."""
+    needed = [step for step in steps if step.name != CHECKPOINT]
+    if late := [status.step.name for status in statuses(needed, place) if status.state != "done"]:
+        raise ConfigError(
+            f"{', '.join(late)} must be made before several ranks train on them: `millstream run {name} --only "
+            f"{steps[-1].inputs[1]}`, with the same --root and --set"
+        )
+
+
+def _again_with_torchrun(devices: int) -> None:
+    """Becomes torchrun, which starts this command once for each device."""
+    words = sys.argv[1:]
+    at = next(n for n, word in enumerate(words) if word.startswith("--devices"))
+    words = words[:at] + words[at + (1 if "=" in words[at] else 2) :]
+    torchrun = ["-m", "torch.distributed.run", "--standalone", "--nproc-per-node", str(devices)]
+    sys.stdout.flush()
+    os.execv(sys.executable, [sys.executable, *torchrun, "-m", "pipelines", *words])  # noqa: S606
