@@ -22,6 +22,7 @@ from tokenizer.order import Order
 from tokenizer.shard import TokenShard
 from tokenizer.vocab import Vocab
 from training.config import TrainingConfig
+from training.mixture import Mixture
 from training.objective import IGNORED, Example, Ints, Kind, Objective, Rows, noise
 from training.sources import Sources
 from training.stretches import at
@@ -116,7 +117,8 @@ class RowData(lightning.LightningDataModule):
 
     @classmethod
     def over(cls, config: TrainingConfig, shards: Sequence[TokenShard], vocab: Vocab, fingerprint: str) -> "RowData":
-        """The rows of these shards; ConfigError where vocabulary, shards, model and objective do not fit together."""
+        """The rows of these shards; ConfigError where vocabulary, shards, model and objective do not fit together. A
+        mixture's rows come by its weights, and its own fingerprint stands for what is given."""
         if config.model.vocab != vocab.size:
             raise ConfigError(
                 f"the model has {config.model.vocab} tokens, the vocabulary {vocab.size}; make the model with that "
@@ -125,6 +127,8 @@ class RowData(lightning.LightningDataModule):
         if other := {shard.vocab_size for shard in shards} - {vocab.size}:
             raise ConfigError(f"shards of {max(other)} tokens, a vocabulary of {vocab.size}: make the shards with it")
         task = config.task(vocab.specials)
+        if isinstance(shards, Mixture):
+            return cls(config, task, shards.rows(task, config), shards.sources(), shards.fingerprint)
         rows = [task.rows(shards, stretch.context, config.seed) for stretch in config.stretches]
         for some, stretch in zip(rows, config.stretches, strict=True):
             if len(some) == 0:

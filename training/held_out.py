@@ -19,7 +19,7 @@ from training.evaluation.share import ALONE, Share
 from training.evaluation.targets import by_term, held_out_shards, once
 from training.models import Model
 from training.module import LanguageModule
-from training.parallel import reshard
+from training.parallel import beside_training
 from training.record import keep_rows
 
 COLUMNS = ("step", "measure", "value")
@@ -72,10 +72,9 @@ class HeldOutScores(lightning.Callback):
         if (batch_idx + 1) % trainer.accumulate_grad_batches or step % self.every:
             return
         share = Share(trainer.global_rank, trainer.world_size, str(trainer.strategy.root_device))
-        module.eval()
-        found = self.scorer.figures(cast(LanguageModule, module).model, share)
-        reshard(cast(LanguageModule, module).model)
-        module.train()
+        model = cast(LanguageModule, module).model
+        with beside_training(model):
+            found = self.scorer.figures(model, share)
         if not trainer.is_global_zero:
             return
         with self.path.open("a", newline="", encoding="utf-8") as file:

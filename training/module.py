@@ -59,10 +59,10 @@ class LanguageModule(lightning.LightningModule):
             return
         self._prepared = True
         run, strategy, device = self.config.run, self.trainer.strategy, self.trainer.strategy.root_device
-        if run.activation_checkpointing:
-            recompute(self.model)
         if run.compile or (run.compile is None and device.type == "cuda"):
             compiled(self.model)
+        if run.activation_checkpointing:
+            recompute(self.model)
         if isinstance(strategy, ModelParallelStrategy):
             mesh = mesh_of(run, self.trainer.world_size, strategy.num_processes, device.type)
             spread(self.model, mesh, str(self.trainer.precision))

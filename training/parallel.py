@@ -1,10 +1,11 @@
-"""What is done to a model before it trains: its blocks compute their inside again, are compiled, are spread over ranks.
+"""What is done to a model before it trains: its blocks are compiled, compute their inside again, are spread over ranks.
 
-In this order (torchtitan's): a compiled block knows what it may forget, and a spread one gathers its weights outside of
-what was compiled. Names of parameters stay as they are.
+In this order: what is computed again is what was compiled, and weights are gathered outside of both. Parameters keep
+their names.
 """
 
 from collections.abc import Iterator
+from contextlib import contextmanager
 from functools import partial
 from typing import Any
 
@@ -30,18 +31,18 @@ def blocks(model: nn.Module) -> Iterator[nn.Module]:
             yield from part
 
 
+def compiled(model: Model) -> None:
+    """Compiles each block by itself, which takes one compilation for all that are alike, and the loss."""
+    for block in blocks(model):
+        block.forward = torch.compile(block.forward, dynamic=False)  # rows have one length, or a curriculum's few
+    model.softmax = torch.compile(softmax_nats)
+
+
 def recompute(model: Model) -> None:
     """Keeps only what enters each block for the backward pass (Chen et al. 2016)."""
     for block in blocks(model):
         # nothing in a block is random
         block.forward = partial(checkpoint, block.forward, use_reentrant=False, preserve_rng_state=False)
-
-
-def compiled(model: Model) -> None:
-    """Compiles each block by itself, which takes one compilation for all that are alike, and the loss."""
-    for block in blocks(model):
-        block.compile()
-    model.softmax = torch.compile(softmax_nats)
 
 
 def spread(model: Model, mesh: DeviceMesh, precision: str) -> None:
@@ -57,8 +58,12 @@ def spread(model: Model, mesh: DeviceMesh, precision: str) -> None:
         register_fsdp_forward_method(model, name)
 
 
-def reshard(model: Model) -> None:
-    """Lets go of weights that were gathered outside of a training step: ranks move and save their parts."""
+@contextmanager
+def beside_training(model: Model) -> Iterator[None]:
+    """For forward passes between two steps: nothing is compiled for their shapes, and weights that were gathered are
+    let go at the end, for ranks move and save their parts."""
+    with torch.compiler.set_stance("force_eager"), torch.no_grad():
+        yield
     for part in model.modules():
         if isinstance(part, FSDPModule):
             part.reshard()

@@ -13,7 +13,7 @@ from training.config import TrainingConfig
 from training.data import RowData
 from training.hang import Watchdog
 from training.module import LanguageModule
-from training.parallel import reshard
+from training.parallel import beside_training
 from training.spikes import PATIENCE, Spikes
 from training.stretches import at
 
@@ -103,10 +103,9 @@ class Watch(lightning.Callback):
         found: list[dict[str, Any]] = []
         for samples in data.pieces(step - 1, trainer.global_rank, trainer.world_size):
             batch = {name: values.to(device) for name, values in data.batch(samples).items()}
-            with trainer.precision_plugin.forward_context():
+            with beside_training(model), trainer.precision_plugin.forward_context():
                 nats_B = blame.row_nats(model, batch)
             found += blame.accused(data.rows, samples, nats_B)
-        reshard(model)
         parts: list[Any] = [found]
         if trainer.world_size > 1:
             parts = [None] * trainer.world_size

@@ -92,7 +92,7 @@ def attend(
         mixed_BHTE: Tensor = _compiled()(q_BHTE, k_BGKE, v_BGKE, None, mask.seen, scale=scale, enable_gqa=shared)
         return mixed_BHTE
     seen = mask.seen
-    causal = mask.see == "past" and mask.plain and bias_HTK is None and T == K
+    causal = mask.see == "past" and mask.plain and bias_HTK is None and mask.offset == 0
     if seen is None and not causal and not (mask.see == "all" and mask.plain):
         seen = mask.dense(B, T, K, q_BHTE.device)
     if bias_HTK is not None:
