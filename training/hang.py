@@ -17,7 +17,7 @@ import socket
 import threading
 import time
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from itertools import pairwise
 from pathlib import Path
 from typing import NamedTuple, Self
@@ -139,6 +139,8 @@ class Watchdog:
         self.file.close()
         if STACK not in self.path(self.rank).read_text(encoding="utf-8"):
             self.path(self.rank).unlink()
+            with suppress(OSError):  # another rank's is there
+                self.folder.rmdir()
 
     def __enter__(self) -> Self:
         return self
