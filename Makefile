@@ -3,6 +3,7 @@
 # make test-all  the long suites too
 # make venv      install only
 # make bench     our line beside datatrove's on the real pages beside the checkout; the peer gets an environment of its own
+# make bench-training   our trainer beside Hugging Face's, litgpt's and a bare loop, on this machine's card or its cores
 
 PYTHON ?= python3
 PIP_ARGS ?=
@@ -11,7 +12,7 @@ BIN := $(VENV)/bin
 INSTALLED := $(VENV)/.installed
 INSTALLED_35 := $(VENV)-spark35/.installed
 
-.PHONY: venv demo test test-all lint bench clean
+.PHONY: venv demo test test-all lint bench bench-training clean
 
 venv: $(INSTALLED)
 
@@ -54,5 +55,20 @@ test-all: lint $(INSTALLED_35)
 bench: venv .venv-datatrove
 	$(BIN)/python benchmarks/corpus_vs_datatrove.py
 
+.venv-training: pyproject.toml constraints.txt
+	$(PYTHON) -m venv $@
+	$@/bin/pip install --quiet --disable-pip-version-check $(PIP_ARGS) -c constraints.txt -e '.[train]' accelerate transformers
+	@touch $@
+
+# litgpt wants a huggingface_hub that our transformers cannot use
+.venv-litgpt: constraints.txt
+	$(PYTHON) -m venv $@
+	grep -v -E '^huggingface_hub==' constraints.txt > $@/constraints.txt
+	$@/bin/pip install --quiet --disable-pip-version-check $(PIP_ARGS) -c $@/constraints.txt litgpt
+	@touch $@
+
+bench-training: .venv-training .venv-litgpt
+	.venv-training/bin/python benchmarks/trainers.py
+
 clean:
-	rm -rf $(VENV) $(VENV)-spark35 .venv-datatrove runs .mypy_cache .ruff_cache .pytest_cache .hypothesis
+	rm -rf $(VENV) $(VENV)-spark35 .venv-datatrove .venv-training .venv-litgpt runs .mypy_cache .ruff_cache .pytest_cache .hypothesis
