@@ -66,9 +66,8 @@ def run(
 
 
 @app.command(
-    epilog="Examples: `millstream train demo` · `millstream train gpt2_small --devices 8 --root /data/gpt2` · on each "
-    "of two hosts: `torchrun --nnodes 2 --nproc-per-node 8 --rdzv-backend c10d --rdzv-endpoint host0:29500 -m "
-    "pipelines train gpt2_small --root /shared/gpt2` · on Slurm: `srun millstream train gpt2_small --root /shared/gpt2`"
+    epilog="Examples: `millstream train demo` · `millstream train gpt2_small --devices 8 --root /data/gpt2` · on Slurm "
+    "`srun millstream train gpt2_small --root /shared/gpt2` · several hosts by torchrun: docs/nodes.md"
 )
 def train(
     recipe: RecipeName,

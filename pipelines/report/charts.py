@@ -7,10 +7,11 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter, MaxNLocator
 
+from pipelines.report import curve_chart
 from pipelines.report.corpora import Clusters, Comparison, Domains, Lengths
-from pipelines.report.drawing import GRID, INK, LOST, MAIN, MUTED, PALE, drawn, label
+from pipelines.report.drawing import GRID, LOST, MAIN, MUTED, PALE, drawn, label
 from pipelines.report.funnel import Level
-from pipelines.report.learning import Cost, Curve
+from pipelines.report.learning import Cost
 from pipelines.report.wording import count, power, seconds, size
 
 WIDTH, BARS, THIRD = 10.0, 7.5, 3.2
@@ -18,6 +19,8 @@ WIDTH, BARS, THIRD = 10.0, 7.5, 3.2
 ROW = 0.3
 """Inches of height that a bar takes."""
 TOP_LANGUAGES, TOP_DOMAINS, TOP_SIZES = 12, 15, 12
+
+training = curve_chart.training
 
 
 def funnel(levels: Sequence[Level]) -> Markup:
@@ -131,39 +134,6 @@ def sizes(found: Clusters) -> Markup:
     return drawn(f"sizes-{found.stage}", f"Clusters of {found.stage} by size", THIRD, 1.9, draw)
 
 
-def training(curve: Curve) -> Markup:
-    """Loss over steps, every step and its running mean; the learning rate below."""
-
-    def draw(figure: Figure) -> None:
-        axes, below = figure.add_axes((0.06, 0.36, 0.84, 0.55)), figure.add_axes((0.06, 0.13, 0.84, 0.14))
-        mean = _running(curve.losses, max(1, len(curve.losses) // 20))
-        axes.plot(curve.steps, curve.losses, color=PALE, linewidth=1.1)
-        axes.plot(curve.steps, mean, color=MAIN, linewidth=2)
-        axes.set_title(f"loss, {curve.unit}", loc="left", fontsize=9, color=MUTED)
-        _at_end(axes, curve.steps[-1], mean[-1], f"{mean[-1]:.2f}")
-        axes.tick_params(labelbottom=False)
-        below.plot(curve.steps, curve.rates, color=MUTED, linewidth=1.4)
-        below.set_ylim(bottom=0)
-        below.set_title("learning rate", loc="left", fontsize=9, color=MUTED)
-        _at_end(below, curve.steps[-1], curve.rates[-1], f"{curve.rates[-1]:.1e}", INK)
-        highest = max(curve.rates)
-        below.set_yticks([0, highest], ["0", f"{highest:.1e}"])
-        below.set_xlabel(f"step   ({count(curve.tokens[-1])} tokens after step {count(curve.steps[-1])})")
-        for one in (axes, below):
-            one.set_xlim(0, curve.steps[-1])
-            one.grid(axis="y", color=GRID, linewidth=0.6)
-            one.xaxis.set_major_locator(MaxNLocator(integer=True))
-        below.xaxis.set_major_formatter(FuncFormatter(lambda x, _: count(x)))
-
-    return drawn("training", "Training loss and learning rate by step", WIDTH, 3.9, draw)
-
-
-def _running(values: Sequence[float], window: int) -> list[float]:
-    """The mean of each value and those before it in the window, so that the last is known when it is reached."""
-    parts = (values[max(0, at + 1 - window) : at + 1] for at in range(len(values)))
-    return [sum(part) / len(part) for part in parts]
-
-
 def bits(values: Sequence[tuple[str, float]]) -> Markup:
     """Bits per byte on held-out documents; fewer are better."""
     height = ROW * len(values) + 0.15
@@ -216,12 +186,6 @@ def _names(axes: Axes, names: Sequence[str]) -> None:
 
 def _beside(axes: Axes, said: str, x: float, y: float) -> None:
     axes.annotate(said, (x, y), (6, 0), textcoords="offset points", va="center_baseline", fontsize=9)
-
-
-def _at_end(axes: Axes, x: float, y: float, said: str, paint: str = MAIN) -> None:
-    axes.annotate(
-        said, (x, y), (6, 0), textcoords="offset points", va="center_baseline", color=paint, annotation_clip=False
-    )
 
 
 def _counted(axes: Axes) -> None:

@@ -7,15 +7,13 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from pipelines.report.curve import Curve, curve
 from pipelines.report.records import Record
 
-METRICS = "metrics.csv"
 HELD_OUT = {"trained": "held_out", "bigram": "held_out_bigram", "untrained": "held_out_untrained"}
 """The measures of each model on held-out documents: bits_per_byte, documents, bytes, and bits per byte by_domain."""
 TARGETS, UNMEASURED = "held_out_targets", "held_out_unmeasured"
 """In their place where not every byte is predicted: nats per target by term of the loss, or why there are none."""
-UNITS = {"next_sentence": "nats per masked token + nats per pair of texts"}
-"""What the losses of objectives are that have more terms than one; of the others it is nats per target."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -34,18 +32,6 @@ class Measures:
     label: str
     plain: tuple[tuple[str, Any], ...]
     grids: tuple[Grid, ...]
-
-
-@dataclass(frozen=True, kw_only=True)
-class Curve:
-    """A training, step by step; loss in its unit."""
-
-    label: str
-    unit: str
-    steps: tuple[int, ...]
-    losses: tuple[float, ...]
-    rates: tuple[float, ...]
-    tokens: tuple[int, ...]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -135,7 +121,7 @@ def model(record: Record) -> Model:
         by_domain=_by_domain({name: one["by_domain"] for name, one in scored.items()}),
         targets=record.measure(TARGETS) or {},
         unmeasured=record.measure(UNMEASURED),
-        curve=_curve(record),
+        curve=curve(record),
         samples=tuple(
             Sample(language=one["language"], prompt=one["prompt"], text=one["text"])
             for one in record.measure("samples") or ()
@@ -148,20 +134,6 @@ def _by_domain(scored: Mapping[str, Mapping[str, float]]) -> Grid | None:
     domains = sorted({domain for one in scored.values() for domain in one})
     rows = tuple((domain, tuple(one.get(domain) for one in scored.values())) for domain in domains)
     return Grid(name="by_domain", columns=tuple(scored), rows=rows) if domains else None
-
-
-def _curve(record: Record) -> Curve | None:
-    rows = record.table(METRICS)
-    if not rows:
-        return None
-    return Curve(
-        label=record.label,
-        unit=UNITS.get(record.manifest.recipe.get("objective", {}).get("name"), "nats per target"),
-        steps=tuple(int(row["step"]) for row in rows),
-        losses=tuple(row["loss"] for row in rows),
-        rates=tuple(row["learning_rate"] for row in rows),
-        tokens=tuple(int(row["tokens"]) for row in rows),
-    )
 
 
 def cost(record: Record) -> Cost | None:

@@ -44,12 +44,15 @@ class Record:
         files = (info.files["rejects"].file for info in self.manifest.shards if "rejects" in info.files)
         return chain.from_iterable(read_batches(self.folder.path(file)) for file in islice(files, REJECT_SHARDS))
 
-    def table(self, name: str) -> list[dict[str, float]]:
-        """The rows of a CSV file of numbers in its folder, without a last line that was cut short; none without it."""
+    def lines(self, name: str) -> list[str]:
+        """The lines of a text file in its folder, without a last one that a kill cut short; none without the file."""
         if not self.folder.exists(name):
             return []
-        whole = self.folder.read(name).decode().rpartition("\n")[0]
-        return [{key: float(value) for key, value in row.items()} for row in csv.DictReader(whole.splitlines())]
+        return self.folder.read(name).rpartition(b"\n")[0].decode().splitlines()
+
+    def table(self, name: str) -> list[dict[str, str]]:
+        """The rows of a CSV file in its folder, by its own columns."""
+        return list(csv.DictReader(self.lines(name)))
 
 
 def records(place: Place, artifacts: Sequence[str]) -> dict[str, Record]:

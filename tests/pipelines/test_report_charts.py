@@ -9,9 +9,10 @@ import pytest
 
 from pipelines.report import charts, wording
 from pipelines.report.corpora import Clusters, Comparison, Domains, Lengths
+from pipelines.report.curve import BadStep, Curve, HeldOut
 from pipelines.report.drawing import label
 from pipelines.report.funnel import Level
-from pipelines.report.learning import Cost, Curve
+from pipelines.report.learning import Cost
 
 DOMAINS = Domains(
     label="corpus/pages@dev", n_domains=3, rows=(("$\\frac{a}{$.example", 5), ("<b>&amp;</b>", 2), ("電.jp", 1))
@@ -22,6 +23,10 @@ CLUSTERS = Clusters(label="a@dev", stage="near_dedup", n_clusters=3, sizes=dict.
 CURVE = Curve(
     label="c@dev", unit="nats per target", steps=(1, 2, 3), losses=(9.0, 8.0, 7.0), rates=(0.0, 1e-3, 5e-4),
     tokens=(10, 20, 30),
+)  # fmt: skip
+MEASURED = replace(
+    CURVE, norms=(0.1, 2.0, 30.0), held_out=HeldOut(unit="bits per byte", steps=(1, 3), values=(2.0, 1.5)),
+    bad=(BadStep(step=3, verdict="spike", loss=7.0, grad_norm=30.0, skipped=True, documents=(), more=0),),
 )  # fmt: skip
 LEVELS = (
     Level(name="records read", documents=1200, lost=0, size_bytes=None, lost_bytes=None),
@@ -39,6 +44,7 @@ DRAWN: dict[str, Callable[[], str]] = {
     "lengths": lambda: charts.lengths(LENGTHS),
     "sizes": lambda: charts.sizes(CLUSTERS),
     "training": lambda: charts.training(CURVE),
+    "training, measured": lambda: charts.training(MEASURED),
     "bits": lambda: charts.bits([("trained", 1.5), ("bigram", 2.5)]),
     "costs": lambda: charts.costs([COST]),
 }
@@ -92,6 +98,49 @@ def test_drawing_leaves_no_setting_behind() -> None:
 def test_training_of_one_step_has_a_curve() -> None:
     one = replace(CURVE, steps=(1,), losses=(9.0,), rates=(1e-3,), tokens=(10,))
     assert "9.00" in texts(charts.training(one))
+
+
+def test_training_is_drawn_with_what_was_measured_and_no_more() -> None:
+    more = {"on held-out documents, bits per byte", "1.500", "gradient norm", "log scale", "30", "▼ bad step"}
+    assert more <= set(texts(charts.training(MEASURED)))
+    assert not more & set(texts(charts.training(CURVE)))
+
+
+def places(svg: str, paint: str) -> list[float]:
+    """Where from left to right the marks of a colour stand."""
+    return [
+        float(mark.attrib["x"]) for mark in ElementTree.fromstring(svg).iter("use") if paint in mark.attrib["style"]
+    ]
+
+
+def test_points_and_marks_stand_at_their_steps() -> None:
+    svg = charts.training(MEASURED)
+    first, last = places(svg, "--main")
+    assert places(svg, "--lost") == [last]
+    assert first < last
+
+
+@pytest.mark.parametrize("wrong", [float("nan"), float("inf"), 0.0])
+@pytest.mark.parametrize("n", [1, 3])
+def test_a_training_that_is_no_number_is_drawn(wrong: float, n: int) -> None:
+    """At its end, or from its first step."""
+    losses, norms = ((*values[: 3 - n], *(wrong,) * n) for values in (CURVE.losses, MEASURED.norms))
+    said = texts(charts.training(replace(MEASURED, losses=losses, norms=norms)))
+    assert {"gradient norm", "▼ bad step"} <= set(said)
+    assert not {"nan", "inf"} & set(said)
+
+
+def test_the_running_mean_is_that_of_a_twentieth() -> None:
+    """Of 40 steps the last two; of 20,000 the last thousand, less those that are no number."""
+    said = [
+        texts(charts.training(replace(CURVE, steps=steps, losses=losses, rates=(1e-3,) * len(steps), tokens=steps)))
+        for steps, losses in (
+            (tuple(range(1, 41)), (*(9.0,) * 38, 4.0, 5.0)),
+            (tuple(range(1, 20_001)), (*(9.0,) * 19_000, *(2.0, 2.5, float("nan"), 3.0) * 250)),
+        )
+    ]
+    assert "4.50" in said[0]
+    assert "2.50" in said[1]
 
 
 @pytest.mark.parametrize("n", [1, 2, 3, 5, 40])
