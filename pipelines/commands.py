@@ -16,7 +16,7 @@ from pipelines.recipe import Recipe, load
 from pipelines.runner import chosen, statuses
 from pipelines.session import RUNS, recall, remember, require_engine, working
 from pipelines.steps import steps_of
-from pipelines.training_plan import model_told
+from pipelines.training_plan import model_told, rows_told
 
 VERSION = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
 
@@ -54,7 +54,7 @@ def plan(name: str, root: str | None, limit: int | None, sets: Sequence[str], on
         state = states.get(step.name, "cannot run: sources have no paths yet")
         about = {"from": ", ".join(step.inputs) or "sources"}
         if step.name == CHECKPOINT:
-            about["model"] = model_told(recipe)
+            about |= {"model": model_told(recipe), "rows": rows_told(recipe)}
         for line in step_lines(f"{step.name}@{place.version}", state, about, made, known):
             console.print(line)
         known = known if made is None else stored_columns(made)

@@ -58,6 +58,15 @@ def model_told(recipe: Recipe) -> str:
     return f"{spec.family}, {spec.n_params():,} parameters"
 
 
+def rows_told(recipe: Recipe) -> str:
+    """`256 of 128 tokens, 900,000 steps; 256 of 512 tokens, 100,000 steps`: the rows of a step."""
+    assert recipe.tokenizer is not None
+    return "; ".join(
+        f"{stretch.batch_rows:,} of {stretch.context:,} tokens, {stretch.stop_step - stretch.first_step:,} steps"
+        for stretch in training_config(recipe, recipe.tokenizer.vocab_size).stretches
+    )
+
+
 def planned_objective(recipe: Recipe) -> Objective:
     """The objective as it will be with the vocabulary that the recipe asks for, asked for its features: it says there
     what it cannot do."""

@@ -21,6 +21,7 @@ PAGES = (
     "docs/scale.md",
     "docs/budget.md",
     "docs/models.md",
+    "docs/mixtures.md",
     "docs/nodes.md",
     "docs/training.md",
     "docs/attention.md",

@@ -82,7 +82,7 @@ def by_term(model: Model, task: Objective, rows: Rows, seed: int, share: Share =
             here = np.array([float(term.nats), int(term.targets)])
             sums[name] = sums.get(name, np.zeros(2)) + here * counts
     totals = {name: share.total(both) for name, both in sums.items()}
-    return {name: {"nats_per_target": nats / max(n, 1), "targets": int(n)} for name, (nats, n) in totals.items()}
+    return {name: {"nats_per_target": float(nats / max(n, 1)), "targets": int(n)} for name, (nats, n) in totals.items()}
 
 
 def _targets(task: Objective, rows: Rows, which: Sequence[int], seed: int) -> Iterator[npt.NDArray[np.int64]]:
