@@ -3,6 +3,7 @@
 import os
 import sys
 from collections.abc import Sequence
+from typing import NoReturn
 
 from rich.console import Console
 
@@ -21,9 +22,9 @@ from training.launched import launched
 def train(name: str, root: str | None, devices: int, limit: int | None, sets: Sequence[str], version: str) -> None:
     """Alone, all that the model is made from too; as one of several ranks the model only, from what is there."""
     here = launched()
-    if devices > 1 and here.world == 1:
-        _again_with_torchrun(devices)
-    if here.world == 1:
+    if devices > 1 and here.world > 1:
+        raise ConfigError(f"--devices {devices} starts ranks, and {here.by} has started {here.world}; leave it out")
+    if devices == here.world == 1:
         commands.run(name, root, "local", None, [], limit, sets, CHECKPOINT, version)
         return
     recipe, place = commands.asked(name, root, sets, version)
@@ -32,6 +33,8 @@ def train(name: str, root: str | None, devices: int, limit: int | None, sets: Se
     if not isinstance(step, TrainingStep):
         raise ConfigError(f"{recipe.name} has no training section; add one, or build its corpus with `millstream run`")
     _need_inputs(name, steps, place)
+    if devices > 1:
+        _with_torchrun(devices)
     if here.rank == 0:
         with working(place, "local", None, [], Console()) as runner:
             remember(place, recipe, steps)
@@ -54,11 +57,21 @@ def _need_inputs(name: str, steps: Sequence[Step], place: Place) -> None:
         )
 
 
-def _again_with_torchrun(devices: int) -> None:
-    """Becomes torchrun, which starts this command once for each device."""
+def _with_torchrun(devices: int) -> NoReturn:
+    """Runs this command once for each device, and ends as the first of them that failed."""
+    from torch.distributed import run
+    from torch.distributed.elastic.multiprocessing.api import SignalException
+    from torch.distributed.elastic.multiprocessing.errors import ChildFailedError
+
     words = sys.argv[1:]
     at = next(n for n, word in enumerate(words) if word.startswith("--devices"))
     words = words[:at] + words[at + (1 if "=" in words[at] else 2) :]
-    torchrun = ["-m", "torch.distributed.run", "--standalone", "--nproc-per-node", str(devices)]
-    sys.stdout.flush()
-    os.execv(sys.executable, [sys.executable, *torchrun, "-m", "pipelines", *words])  # noqa: S606
+    os.environ.setdefault("OMP_NUM_THREADS", "1")  # as torchrun does, which tells of it at length
+    try:
+        run.main(["--standalone", "--nproc-per-node", str(devices), "-m", "pipelines", *words])
+    except ChildFailedError as failed:
+        code = failed.get_first_failure()[1].exitcode
+        sys.exit(code if code > 0 else 128 - code)
+    except SignalException as stopped:
+        sys.exit(128 + stopped.sigval)
+    sys.exit()

@@ -144,7 +144,7 @@ def forget_other_builds(folder: Path, fingerprint: str) -> None:
         return
     for name in ("checkpoints", "logs"):
         shutil.rmtree(folder / name, ignore_errors=True)
-    for name in ("metrics.csv", *FINAL):
+    for name in ("metrics.csv", "held_out.csv", "spikes.jsonl", *FINAL):
         (folder / name).unlink(missing_ok=True)
     folder.mkdir(parents=True, exist_ok=True)
     marker.write_text(fingerprint)

@@ -7,6 +7,7 @@ else is small and stands in the record: steps done, the run's identity, the toke
 import logging
 import shutil
 from concurrent.futures import Future
+from datetime import timedelta
 from functools import cached_property
 from pathlib import Path
 from typing import Any, cast
@@ -20,7 +21,8 @@ from torch.distributed.checkpoint.hf_storage import HuggingFaceStorageReader
 from torch.distributed.checkpoint.state_dict_loader import load
 from torch.distributed.checkpoint.state_dict_saver import async_save
 
-from corpus.errors import ConfigError, DataError
+from corpus.errors import ConfigError, DataError, MillstreamError
+from training import loggers
 from training.checkpoint_files import (
     Says,
     Writer,
@@ -43,7 +45,8 @@ class Checkpoints(lightning.Callback):
     """Goes on from the newest whole checkpoint of the folder when training begins, and writes one every
     `checkpoint_every` steps and after the last, while the next steps are computed.
 
-    ConfigError where a checkpoint is another run's or the disk has no room, DataError where writing failed.
+    ConfigError where a checkpoint is another run's or the disk has no room, DataError where none is whole,
+    MillstreamError where writing failed.
     """
 
     def __init__(self, folder: Path, config: TrainingConfig) -> None:
@@ -60,7 +63,8 @@ class Checkpoints(lightning.Callback):
 
     def on_train_start(self, trainer: lightning.Trainer, module: lightning.LightningModule) -> None:
         if dist.is_initialized():
-            self.group = dist.new_group(backend="gloo")  # writing sends messages while training does
+            # writing sends messages while training does
+            self.group = dist.new_group(backend="gloo", timeout=timedelta(seconds=2 * self.config.run.timeout))
         found = trainer.strategy.broadcast(self.newest if trainer.is_global_zero else None)
         if found is not None:
             self._resume(trainer, cast(LanguageModule, module), *found)
@@ -69,10 +73,7 @@ class Checkpoints(lightning.Callback):
     def on_train_batch_end(
         self, trainer: lightning.Trainer, module: lightning.LightningModule, outputs: Any, batch: Any, batch_idx: int
     ) -> None:
-        step = trainer.global_step
-        if (batch_idx + 1) % trainer.accumulate_grad_batches:
-            return
-        if step % self.config.run.checkpoint_every == 0 or step == self.config.steps:
+        if (batch_idx + 1) % trainer.accumulate_grad_batches == 0 and self.config.saves(trainer.global_step):
             self.write(trainer, cast(LanguageModule, module))
 
     def on_train_end(self, trainer: lightning.Trainer, module: lightning.LightningModule) -> None:
@@ -87,6 +88,7 @@ class Checkpoints(lightning.Callback):
     def write(self, trainer: lightning.Trainer, module: LanguageModule) -> None:
         """Copies the state, and writes the copy while training goes on."""
         self.finish()
+        loggers.flush(trainer.loggers)  # these steps are not done again
         data = cast(RowData, trainer.datamodule)  # type: ignore[attr-defined]
         says = {
             **data.state_dict(),
@@ -105,14 +107,14 @@ class Checkpoints(lightning.Callback):
         )
 
     def finish(self) -> None:
-        """Waits for the checkpoint that is being written; DataError if it could not be."""
+        """Waits for the checkpoint that is being written; MillstreamError if it could not be."""
         pending, self.pending = self.pending, None
         if pending is None:
             return
         try:
             pending.result()
         except (Exception, CheckpointException) as error:
-            raise DataError(
+            raise MillstreamError(
                 f"no checkpoint could be written to {self.folder}: {_reason(error)}; make room or mend the disk, and "
                 f"start again: the run goes on from the last whole checkpoint there"
             ) from error
@@ -120,7 +122,8 @@ class Checkpoints(lightning.Callback):
     def _resume(self, trainer: lightning.Trainer, module: LanguageModule, path: Path, says: Says) -> None:
         check_same_run(path, says["identity"], self.config.identity())
         cast(RowData, trainer.datamodule).load_state_dict(says)  # type: ignore[attr-defined]
-        _tell_arithmetic(says["arithmetic"], _arithmetic(trainer))
+        if trainer.is_global_zero:
+            _tell_arithmetic(says["arithmetic"], _arithmetic(trainer))
         _optimizer(trainer).make_state()
         try:
             load(
@@ -131,7 +134,8 @@ class Checkpoints(lightning.Callback):
             )
         except (Exception, CheckpointException) as error:
             raise DataError(
-                f"{path} cannot be read: {_reason(error)}; remove it, and the run goes on from the one before"
+                f"{path} cannot be read: {_reason(error)}; let every host see that folder, or remove it, and the run "
+                f"goes on from the one before"
             ) from error
         for name, callback in _named(trainer).items():
             if name in says["callbacks"]:
@@ -141,18 +145,28 @@ class Checkpoints(lightning.Callback):
         counted.ready = counted.completed = says["step"]
 
     def _check_room(self, trainer: lightning.Trainer, module: LanguageModule) -> None:
-        """A checkpoint more than are kept is there while it is written."""
+        """As the first rank sees it."""
         _optimizer(trainer).make_state()
         size = ROOM * sum(
             value.numel() * value.element_size() for value in tensors(module, trainer.optimizers[0]).values()
         )
-        more = self.config.run.keep_checkpoints + 1 - len(newest_first(self.folder))
+        short = trainer.strategy.broadcast(self._short(size, trainer.global_step) if trainer.is_global_zero else None)
+        if short:
+            raise ConfigError(short)
+
+    def _short(self, size: float, step: int) -> str | None:
+        """What is wrong with the room for what will be written from a step on. A checkpoint more than are kept is there
+        while it is written."""
+        every, keep, steps = self.config.run.checkpoint_every, self.config.run.keep_checkpoints, self.config.steps
+        to_come = -(-steps // every) - step // every if step < steps else 0
+        more = min(to_come, max(1, keep + 1 - len(newest_first(self.folder))))
         free = shutil.disk_usage(self.folder).free
-        if more * size > free:
-            raise ConfigError(
-                f"{self.folder} has {free / 1e9:.1f} GB free, and {more} more checkpoints of {size / 1e9:.1f} GB are "
-                f"to be kept there; make room, or set training.run.keep_checkpoints lower"
-            )
+        if more * size <= free:
+            return None
+        return (
+            f"{self.folder} has {free / 1e6:,.1f} MB free, and takes {more} more checkpoints of {size / 1e6:,.1f} MB; "
+            f"make room, or set training.run.keep_checkpoints lower"
+        )
 
 
 def tensors(module: LanguageModule, optimizer: torch.optim.Optimizer) -> dict[str, Tensor]:
@@ -196,5 +210,5 @@ def _tell_arithmetic(was: dict[str, Any], now: dict[str, Any]) -> None:
 def _reason(error: BaseException) -> str:
     """The first rank's error, where ranks failed."""
     if isinstance(error, CheckpointException) and error.failures:
-        return repr(next(iter(error.failures.values()))[0])
+        error = next(iter(error.failures.values()))[0]
     return str(error) or repr(error)

@@ -11,27 +11,30 @@ import hashlib
 import json
 import logging
 import os
+import re
 import shutil
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 from torch.distributed.checkpoint.hf_storage import HuggingFaceStorageWriter
 from torch.distributed.checkpoint.metadata import Metadata
 from torch.distributed.checkpoint.storage import WriteResult
 
-from corpus.errors import ConfigError
+from corpus.errors import ConfigError, DataError
 
 log = logging.getLogger(__name__)
 
 RECORD = "checkpoint.json"
+SHARDS = "*.safetensors"
 WRITING = "writing-"
+NAME = re.compile(r"step-[0-9]{8,}")
 Says = dict[str, Any]
 
 
 class Writer(HuggingFaceStorageWriter):
     """Writes the ranks' parts as safetensors files and, once all are on the disk, the record; then gives the folder its
-    name and removes all but the newest `keep`."""
+    name and removes all but the newest `keep`, and damaged ones of later steps."""
 
     def __init__(self, folder: Path, says: Says, keep: int) -> None:
         self.final, self.says, self.keep = folder / name_of(says["step"]), says, keep
@@ -46,8 +49,10 @@ class Writer(HuggingFaceStorageWriter):
         shutil.rmtree(self.final, ignore_errors=True)  # damaged, or the step would not have been done again
         self.beside.rename(self.final)
         _flush(self.final.parent)
-        for old in newest_first(self.final.parent)[self.keep :]:
-            shutil.rmtree(old)
+        found = newest_first(self.final.parent)
+        this = found.index(self.final)
+        for other in [*found[:this], *found[this + self.keep :]]:  # a later one is damaged, or the run had begun there
+            shutil.rmtree(other)
 
 
 def name_of(step: int) -> str:
@@ -62,19 +67,38 @@ def step_of(path: Path) -> int:
 
 def newest_first(folder: Path) -> list[Path]:
     """The checkpoints of a folder, whole or damaged."""
-    found = [path for path in folder.glob("step-*") if path.name[5:].isdigit() and path.is_dir()]
+    found = [path for path in folder.glob("step-*") if NAME.fullmatch(path.name) and path.is_dir()]
     return sorted(found, key=step_of, reverse=True)
 
 
 def newest_whole(folder: Path) -> tuple[Path, Says] | None:
-    """The newest checkpoint that is what its record says; a damaged one is said in the log and passed over."""
+    """The newest checkpoint that is what its record says; a damaged one is said in the log and passed over. None where
+    there is no checkpoint; DataError where all are damaged, for a run that begins anew would seem to have gone on."""
+    damaged = []
     for path in newest_first(folder):
-        if (says := read_record(path / RECORD)) is None:
-            log.warning("checkpoint %s is damaged (its record is) and passed over", path)
-        elif wrong := [name for name, was in says["files"].items() if not _is(path / name, was)]:
-            log.warning("checkpoint %s is damaged (%s has another sha256) and passed over", path, ", ".join(wrong))
-        else:
-            return path, says
+        says = read_record(path / RECORD)
+        if (why := _damage(path, says)) is None:
+            return path, cast(Says, says)
+        log.warning("checkpoint %s is damaged (%s) and passed over", path, why)
+        damaged.append(f"{path.name} ({why})")
+    if damaged:
+        raise DataError(
+            f"no checkpoint in {folder} is whole: {'; '.join(damaged)}; put one back from a copy, or remove the folder "
+            f"to train from the first step again"
+        )
+    return None
+
+
+def _damage(path: Path, says: Says | None) -> str | None:
+    """What a checkpoint's files and its record disagree about."""
+    if says is None:
+        return "its record is cut short or changed"
+    if says["step"] != step_of(path):
+        return f"its record is that of step {says['step']}"
+    if wrong := [name for name, was in says["files"].items() if not _is(path / name, was)]:
+        return f"{', '.join(wrong)} is missing or has another sha256"
+    if more := sorted({shard.name for shard in path.glob(SHARDS)} - says["files"].keys()):
+        return f"{', '.join(more)} is not its own"  # all there would be read
     return None
 
 
@@ -85,8 +109,10 @@ def clear_unfinished(folder: Path) -> None:
 
 
 def check_same_run(path: Path, was: Mapping[str, Any], now: Mapping[str, Any]) -> None:
-    """ConfigError if a checkpoint is another run's, field by field."""
-    changed = [f"{name}: {was.get(name)!r} -> {now.get(name)!r}" for name in now if was.get(name) != now.get(name)]
+    """ConfigError if a checkpoint is another run's, field by field; a field that is not there was not given."""
+    now = json.loads(json.dumps(now))  # as `was` has been through it: lists for tuples
+    names = sorted(was.keys() | now.keys())
+    changed = [f"{name}: {was.get(name)!r} -> {now.get(name)!r}" for name in names if was.get(name) != now.get(name)]
     if changed:
         raise ConfigError(
             f"{path} belongs to a run with other settings ({'; '.join(changed)}); train into another folder, or put "

@@ -114,6 +114,10 @@ class TrainingConfig:
             batch_tokens=self.batch_tokens,
         )
 
+    def saves(self, step: int) -> bool:
+        """Whether a checkpoint is written once so many steps are done."""
+        return step % self.run.checkpoint_every == 0 or step == self.steps
+
     def tokens_after(self, step: int) -> int:
         """How many tokens so many steps have read."""
         return tokens_after(self.stretches, step)

@@ -6,7 +6,6 @@ workers. Rank r of R reads the r-th of R equal parts of a step, in one or more e
 Legend: B batch, T tokens, N rows, S = T + 1.
 """
 
-import os
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Any, NamedTuple
 
@@ -22,6 +21,7 @@ from tokenizer.order import Order
 from tokenizer.shard import TokenShard
 from tokenizer.vocab import Vocab
 from training.config import TrainingConfig
+from training.launched import cores, launched
 from training.mixture import Mixture
 from training.objective import IGNORED, Example, Ints, Kind, Objective, Rows, noise
 from training.sources import Sources
@@ -180,7 +180,8 @@ class RowData(lightning.LightningDataModule):
                 f"a step comes in {steps.n_pieces} pieces, the trainer takes {self.trainer.accumulate_grad_batches}; "
                 f"give it accumulate_grad_batches={steps.n_pieces}"
             )
-        return Steps(steps, _workers(self.config, self.trainer))
+        on_gpu = self.trainer.strategy.root_device.type == "cuda"
+        return Steps(steps, _workers(self.config, self.trainer), pin_memory=on_gpu)
 
     def state_dict(self) -> dict[str, Any]:
         """The counter of steps that the weights have seen, and what they were steps over."""
@@ -221,8 +222,8 @@ class Steps:
     Its length is that of the whole run, which is how Lightning counts its own progress over a restart.
     """
 
-    def __init__(self, steps: RankSteps, workers: int) -> None:
-        self.steps, self.workers = steps, workers
+    def __init__(self, steps: RankSteps, workers: int, *, pin_memory: bool) -> None:
+        self.steps, self.workers, self.pin_memory = steps, workers, pin_memory
 
     def __len__(self) -> int:
         return len(self.steps) * self.steps.n_pieces
@@ -234,7 +235,7 @@ class Steps:
             batch_size=None,
             sampler=range(self.steps.data.first_step, len(self.steps)),
             num_workers=self.workers,
-            pin_memory=torch.cuda.is_available(),
+            pin_memory=self.pin_memory,
             **ahead,
         )
         for step in loader:
@@ -251,4 +252,4 @@ def _workers(config: TrainingConfig, trainer: lightning.Trainer) -> int:
         return config.run.workers
     if trainer.strategy.root_device.type != "cuda":
         return 0
-    return min(MAX_WORKERS, max(1, len(os.sched_getaffinity(0)) // trainer.num_devices - 1))
+    return min(MAX_WORKERS, max(1, cores(launched()) - 1))

@@ -10,7 +10,6 @@ and Slurm start it once for each rank.
 """
 
 import json
-import os
 import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -20,9 +19,12 @@ import lightning
 import torch
 import torch.distributed as dist
 from lightning.pytorch.loggers import Logger
+from safetensors import SafetensorError
 from safetensors.torch import save_model
 from torch.distributed.checkpoint.state_dict import StateDictOptions, get_model_state_dict
 
+from corpus.errors import MillstreamError
+from corpus.storage import FULL, explained
 from tokenizer.shard import TokenShard
 from tokenizer.vocab import Vocab
 from training import loggers, models, weights
@@ -34,6 +36,7 @@ from training.evaluation.perplexity import HeldOut, bits
 from training.evaluation.targets import held_out_shards, once, per_target
 from training.hang import Watchdog
 from training.held_out import HeldOutScores, Scorer
+from training.launched import cores, launched
 from training.models import Model
 from training.module import LanguageModule
 from training.placement import Placement
@@ -66,17 +69,19 @@ def fit(
     before_saving: Callable[[], None] | None = None,
 ) -> Measures:
     """Trains on the shards and returns the measures, {} on all but the first rank; ConfigError before any work if parts
-    do not fit together, GateError once the loss is no number. What `before_saving` raises keeps the weights of an
-    earlier run in place."""
-    with quiet():
+    do not fit together, GateError once the loss is no number, MillstreamError for a full disk. What `before_saving`
+    raises keeps the weights of an earlier run in place."""
+    with quiet(), explained(str(out), FULL):
         loggers.check(config.run.loggers)
         place = Placement.of(config)
         data = RowData.over(config, shards, vocab, fingerprint)
-        torch.set_num_threads(config.run.threads or max(1, len(os.sched_getaffinity(0)) // place.per_node))
+        torch.set_num_threads(config.run.threads or cores(launched()))
         if place.rank == 0:
             check_apart(shards, vocab.encode_batch([text for text, _ in held_out]))
         trained = _run(config, place, data, vocab, out, held_out, on_progress)
         model = _whole(trained.module)
+        if dist.is_initialized():
+            dist.destroy_process_group()  # NCCL's complains otherwise
     if model is None or place.rank:
         return {}
     if before_saving:
@@ -100,12 +105,12 @@ def _run(
     torch.manual_seed(config.seed)
     module = LanguageModule(config)
     out.mkdir(parents=True, exist_ok=True)
-    # a step is recorded before its checkpoint is written
+    # a step is recorded, counted and measured before its checkpoint is written
     watch = Watch(out / "spikes.jsonl", config)
     speed = throughput(config, data.objective, place.world, place.device)
     record = Record(out / "metrics.csv", config, judge=watch.late, on_progress=on_progress, throughput=speed)
     counts, checkpoints = SourceCounts(data), Checkpoints(out / "checkpoints", config)
-    callbacks: list[lightning.Callback] = [watch, record, counts, checkpoints]
+    callbacks: list[lightning.Callback] = [watch, record, counts]
     start = checkpoints.newest if place.rank == 0 else None
     names, done = config.run.loggers if place.rank == 0 else (), start[1]["step"] if start else 0
     every = config.run.evaluate_every
@@ -114,9 +119,9 @@ def _run(
         Scorer(config, data, vocab, held_out if every else ()) as scorer,
         Watchdog(config.run.timeout, out / "hangs", place.rank, place.world) as watchdog,
     ):
-        callbacks.append(Beats(watchdog))
         if every and held_out:
             callbacks.append(HeldOutScores(out / "held_out.csv", every, scorer))
+        callbacks += [checkpoints, Beats(watchdog)]
         began = time.perf_counter()
         _trainer(config, place, out, callbacks, shown).fit(module, data)
         seconds = time.perf_counter() - began
@@ -126,7 +131,7 @@ def _run(
 def _trainer(
     config: TrainingConfig, place: Placement, out: Path, callbacks: list[lightning.Callback], shown: list[Logger]
 ) -> lightning.Trainer:
-    return lightning.Trainer(
+    trainer = lightning.Trainer(
         **place.trainer(config),
         max_steps=config.steps,
         max_epochs=-1,
@@ -139,6 +144,12 @@ def _trainer(
         enable_progress_bar=False,
         enable_model_summary=False,
     )
+    # SIGTERM ends a run at once, which costs nothing. Lightning would go on to the end of a piece, its signal handler
+    # sending messages between the training's, and end with code 0; and before each piece all ranks would ask whether
+    # one was told to end, and wait for their devices until they know
+    trainer._signal_connector.register_signal_handlers = lambda: None  # type: ignore[method-assign]
+    trainer.fit_loop.epoch_loop._broadcast_sigterm_tensor = lambda: None  # type: ignore[method-assign]
+    return trainer
 
 
 def _whole(module: LanguageModule) -> Model | None:
@@ -148,7 +159,7 @@ def _whole(module: LanguageModule) -> Model | None:
     state = get_model_state_dict(module.model, options=StateDictOptions(full_state_dict=True, cpu_offload=True))
     if not state:
         return None
-    model = models.build(module.config.model)  # ties what is tied
+    model = models.build(module.config.model).to(module.model.output.weight.dtype)  # ties what is tied
     model.load_state_dict(state)
     return model
 
@@ -156,7 +167,13 @@ def _whole(module: LanguageModule) -> Model | None:
 def _save(model: Model, config: TrainingConfig, vocab: Vocab, out: Path) -> None:
     """Each file whole or not at all. A tied matrix is stored once."""
     beside = out / "model.tmp"
-    save_model(model, str(beside))
+    try:
+        save_model(model, str(beside))
+    except SafetensorError as error:
+        raise MillstreamError(
+            f"the weights cannot be written to {out}: {error}; make room, and start again: the run goes on from its "
+            f"last checkpoint"
+        ) from error
     beside.chmod(0o644)  # safetensors makes files that only their owner may read
     beside.replace(out / "model.safetensors")
     said = {"model": config.model.identity(), "vocab_digest": vocab.digest, "training": config.identity()}

@@ -20,7 +20,7 @@ from training.evaluation.targets import by_term, held_out_shards, once
 from training.models import Model
 from training.module import LanguageModule
 from training.parallel import beside_training
-from training.record import keep_rows
+from training.record import keep_rows, show
 
 COLUMNS = ("step", "measure", "value")
 
@@ -79,5 +79,4 @@ class HeldOutScores(lightning.Callback):
             return
         with self.path.open("a", newline="", encoding="utf-8") as file:
             csv.writer(file, lineterminator="\n").writerows((step, name, repr(value)) for name, value in found.items())
-        for logger in trainer.loggers:
-            logger.log_metrics({f"held_out/{name}": value for name, value in found.items()}, step=step)
+        show(trainer, {f"held_out/{name}": value for name, value in found.items()}, step)

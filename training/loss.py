@@ -3,6 +3,7 @@
 Legend: N tokens (batch and row in one), C tokens of a piece, V vocabulary, D width. Targets of IGNORED count nothing.
 """
 
+import math
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -29,6 +30,19 @@ def softmax_nats(logits_CV: Tensor, targets_C: Tensor, bias_V: Tensor | None) ->
     return total, p_CV.mul_(counts_C1)
 
 
+def fusible_nats(logits_CV: Tensor, targets_C: Tensor, bias_V: Tensor | None) -> tuple[Tensor, Tensor]:
+    """`softmax_nats` for a GPU's compiler: all of it goes over the logits number by number and becomes few passes. As
+    it stands, it takes half as long again; compiled for a CPU, as long as the other, which is not compiled."""
+    counts_C1, target_C1 = (targets_C != IGNORED)[:, None], targets_C[:, None].clamp(min=0)
+    logits_CV = logits_CV.float() if bias_V is None else logits_CV.float() + bias_V
+    largest_C1 = logits_CV.amax(dim=1, keepdim=True)
+    powers_CV = (logits_CV - largest_C1).exp()
+    sums_C1 = powers_CV.sum(dim=1, keepdim=True)
+    nats_C1 = (sums_C1.log() + largest_C1 - logits_CV.gather(1, target_C1)).clamp(max=-math.log(SMALLEST))
+    onehot_CV = torch.arange(logits_CV.shape[1], device=logits_CV.device) == target_C1
+    return (nats_C1 * counts_C1).sum(), (powers_CV / sums_C1 - onehot_CV.float()) * counts_C1
+
+
 def nats(
     hidden_ND: Tensor,
     output_VD: Tensor,
@@ -40,7 +54,7 @@ def nats(
 
     The same as torch's cross_entropy(reduction="sum") of hidden @ output.T + bias, in a third of the time: the gradient
     is made together with the loss, piece by piece. The matrices are multiplied in autocast's dtype. `softmax` may be
-    `softmax_nats`, compiled.
+    `fusible_nats`, compiled.
     """
     total: Tensor = _Nats.apply(hidden_ND, output_VD, targets_N, bias_V, softmax)  # type: ignore[no-untyped-call]
     return total

@@ -5,6 +5,7 @@ from typing import Any, NamedTuple
 
 import lightning
 import torch
+import torch.distributed as dist
 from lightning.pytorch.strategies import ModelParallelStrategy
 from torch import Tensor
 from torch.distributed.tensor import DTensor
@@ -60,7 +61,7 @@ class LanguageModule(lightning.LightningModule):
         self._prepared = True
         run, strategy, device = self.config.run, self.trainer.strategy, self.trainer.strategy.root_device
         if run.compile or (run.compile is None and device.type == "cuda"):
-            compiled(self.model)
+            compiled(self.model, device.type)
         if run.activation_checkpointing:
             recompute(self.model)
         if isinstance(strategy, ModelParallelStrategy):
@@ -79,7 +80,9 @@ class LanguageModule(lightning.LightningModule):
         return torch.stack(losses).sum() * (self.trainer.world_size * self.trainer.accumulate_grad_batches)
 
     def _over_ranks(self, parts: dict[str, Tensor]) -> dict[str, Tensor]:
-        total: Tensor = self.trainer.strategy.reduce(torch.stack(list(parts.values())).float(), reduce_op="sum")
+        total = torch.stack(list(parts.values())).float()
+        if self.trainer.world_size > 1:
+            dist.all_reduce(total)  # Lightning's own waits for all ranks twice
         return dict(zip(parts, total, strict=True))
 
     def configure_optimizers(self) -> torch.optim.Optimizer:

@@ -15,7 +15,7 @@ from torch.distributed.device_mesh import DeviceMesh, init_device_mesh
 from torch.distributed.fsdp import FSDPModule, MixedPrecisionPolicy, fully_shard, register_fsdp_forward_method
 from torch.utils.checkpoint import checkpoint
 
-from training.loss import softmax_nats
+from training.loss import fusible_nats
 from training.models import Model
 from training.placement import MIXED
 from training.run_config import RunConfig
@@ -31,11 +31,12 @@ def blocks(model: nn.Module) -> Iterator[nn.Module]:
             yield from part
 
 
-def compiled(model: Model) -> None:
-    """Compiles each block by itself, which takes one compilation for all that are alike, and the loss."""
+def compiled(model: Model, device: str) -> None:
+    """Compiles each block by itself, which takes one compilation for all that are alike; and on "cuda" the loss."""
     for block in blocks(model):
         block.forward = torch.compile(block.forward, dynamic=False)  # rows have one length, or a curriculum's few
-    model.softmax = torch.compile(softmax_nats)
+    if device == "cuda":
+        model.softmax = torch.compile(fusible_nats)
 
 
 def recompute(model: Model) -> None:

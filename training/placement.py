@@ -10,6 +10,7 @@ from typing import Any
 
 import torch
 from lightning.fabric.plugins.environments.cluster_environment import ClusterEnvironment
+from lightning.fabric.plugins.environments.lightning import LightningEnvironment
 from lightning.fabric.plugins.environments.slurm import SLURMEnvironment
 from lightning.fabric.plugins.environments.torchelastic import TorchElasticEnvironment
 from lightning.pytorch.strategies import DDPStrategy, ModelParallelStrategy, Strategy
@@ -21,6 +22,7 @@ from training.launched import launched
 
 MIXED = "bf16-mixed"
 CLUSTERS: dict[str, Callable[[], ClusterEnvironment]] = {
+    "": LightningEnvironment,  # said, or Lightning takes a batch script of Slurm for a rank
     "torchrun": TorchElasticEnvironment,
     "slurm": lambda: SLURMEnvironment(auto_requeue=False),  # it would write checkpoints of its own when told to stop
 }
@@ -38,20 +40,26 @@ class Placement:
     device: str
     precision: str
     pieces: int
-    cluster: ClusterEnvironment | None = None
+    cluster: ClusterEnvironment
 
     @classmethod
     def of(cls, config: TrainingConfig) -> "Placement":
-        """ConfigError for a GPU or a precision that is not there, and rows that do not split over the ranks."""
+        """ConfigError for a GPU or a precision that is not there, rows that do not split over the ranks, and a strategy
+        that the model or the number of ranks has no use for."""
         rank, world, per_node, by = launched()
+        if world % per_node:
+            raise ConfigError(f"{world} ranks, {per_node} of them on this host; start as many on each host")
         device = _device(config, per_node)
-        cluster = CLUSTERS[by]() if by else None
+        _check_strategy(config, world, per_node)
+        try:
+            cluster = CLUSTERS[by]()
+        except RuntimeError as error:  # Slurm's variables, of which it wants more
+            raise ConfigError(str(error)) from error
         said = precision(config, device)
         return cls(rank, world, per_node, world // per_node, device, said, pieces(config, world), cluster)
 
     def trainer(self, config: TrainingConfig) -> dict[str, Any]:
         """What Lightning's Trainer must be told of them."""
-        plugins = [self.cluster] if self.cluster else []
         return {
             "accelerator": "gpu" if self.device == "cuda" else "cpu",
             "devices": self.per_node,
@@ -59,7 +67,7 @@ class Placement:
             "strategy": self._strategy(config),
             "precision": self.precision,
             "accumulate_grad_batches": self.pieces,
-            "plugins": plugins,
+            "plugins": [self.cluster],
             "deterministic": self.device == "cpu" or config.run.deterministic,
             "use_distributed_sampler": False,
         }
@@ -72,16 +80,21 @@ class Placement:
         backend = "cpu:gloo,cuda:nccl" if self.device == "cuda" else "gloo"
         if run.strategy in ("auto", "ddp"):
             return DDPStrategy(process_group_backend=backend, timeout=timeout, gradient_as_bucket_view=True)
-        if config.model.shared:
-            raise ConfigError(
-                f'training.run.strategy "{run.strategy}" cannot spread stacks that share their weights; take "ddp"'
-            )
-        shards = run.shards or self.per_node
-        if run.strategy == "hsdp" and self.world % shards:
-            raise ConfigError(f"{self.world} ranks do not make groups of {shards}; take another training.run.shards")
         return ModelParallelStrategy(
             data_parallel_size=self.world, tensor_parallel_size=1, process_group_backend=backend, timeout=timeout
         )
+
+
+def _check_strategy(config: TrainingConfig, world: int, per_node: int) -> None:
+    run, shards = config.run, config.run.shards or per_node
+    if world == 1 or run.strategy in ("auto", "ddp"):
+        return
+    if config.model.shared:
+        raise ConfigError(
+            f'training.run.strategy "{run.strategy}" cannot spread stacks that share their weights; take "ddp"'
+        )
+    if run.strategy == "hsdp" and world % shards:
+        raise ConfigError(f"{world} ranks do not make groups of {shards}; take another training.run.shards")
 
 
 def precision(config: TrainingConfig, device: str) -> str:
@@ -106,9 +119,12 @@ def _device(config: TrainingConfig, per_node: int) -> str:
     asked = config.run.accelerator
     if asked == "cpu" or (asked == "auto" and not there):
         return "cpu"
+    if not there:
+        raise ConfigError("training.run.accelerator is gpu, and torch sees none on this host; take auto or cpu")
     if per_node > there:
         raise ConfigError(
-            f"{per_node} ranks on this host ask for a GPU each, and torch sees {there}; start {there or 'no'} ranks "
-            f"here, or train on the CPU with training.run.accelerator cpu"
+            f"{per_node} ranks on this host ask for a GPU each, and torch sees {there}; start no more than {there} "
+            f"here, let each see all of the host's (srun without --gpus-per-task and --gpu-bind), or take "
+            f"training.run.accelerator cpu"
         )
     return "cuda"

@@ -10,7 +10,7 @@ it deletes what was logged before.
 import csv
 import time
 from collections import deque
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple, cast
 
@@ -18,7 +18,6 @@ import lightning
 import torch
 from torch import Tensor
 
-from training import loggers
 from training.config import TrainingConfig
 from training.module import LanguageModule
 from training.throughput import Throughput
@@ -76,12 +75,8 @@ class Record(lightning.Callback):
         late, self.late = self.late, _sent(trainer, cast(LanguageModule, module))
         if late:
             self._write(trainer, late)
-        step, run = trainer.global_step, self.config.run
-        saves = step % run.checkpoint_every == 0 or step == self.config.steps
-        if saves or self.late.arrived is None:
+        if self.late.arrived is None or self.config.saves(trainer.global_step):
             self.flush(trainer)
-        if saves:
-            loggers.flush(trainer.loggers)
 
     def on_train_end(self, trainer: lightning.Trainer, module: lightning.LightningModule) -> None:
         self.flush(trainer)
@@ -110,8 +105,7 @@ class Record(lightning.Callback):
         told = {**found, "learning_rate": step.rate, "tokens": tokens, "tokens_per_second": speed}
         if self.throughput:
             told["mfu"] = self.throughput.mfu(step.number, speed, found["targets"])
-        for logger in trainer.loggers:
-            logger.log_metrics(told, step=step.number)
+        show(trainer, told, step.number)
         if self.on_progress:
             self.on_progress(step.number, found["loss"], speed)
 
@@ -130,6 +124,15 @@ def _sent(trainer: lightning.Trainer, module: LanguageModule) -> Step:
         arrived.record()
     rate = trainer.optimizers[0].param_groups[0]["lr"]
     return Step(trainer.global_step, rate, time.perf_counter(), names, sent, arrived)
+
+
+def show(trainer: lightning.Trainer, told: Mapping[str, float], step: int) -> None:
+    """Tells every logger."""
+    for logger in trainer.loggers:
+        try:
+            logger.log_metrics(dict(told), step=step)
+        except ValueError as error:  # Lightning says so of a full disk too
+            raise error.__cause__ or error from None
 
 
 def read_metrics(path: Path) -> list[dict[str, float]]:

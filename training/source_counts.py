@@ -8,6 +8,7 @@ import torch
 from torch import Tensor
 
 from training.data import READ, RowData
+from training.record import show
 
 EVERY = 50
 """Steps between sums over the ranks, which a checkpoint asks for too."""
@@ -17,7 +18,7 @@ class SourceCounts(lightning.Callback):
     """Adds up what the batches say that they were read from; `measures` tells, after every sum."""
 
     def __init__(self, data: RowData) -> None:
-        self.data, self.checkpoint_every = data, data.config.run.checkpoint_every
+        self.data, self.config = data, data.config
         self.before = data.sources.nothing()
         self.here: Tensor | None = None
 
@@ -27,14 +28,13 @@ class SourceCounts(lightning.Callback):
         if READ in batch:
             self.here = batch[READ].clone() if self.here is None else self.here.add_(batch[READ])
         step = trainer.global_step
-        if (batch_idx + 1) % trainer.accumulate_grad_batches or (step % EVERY and step % self.checkpoint_every):
+        if (batch_idx + 1) % trainer.accumulate_grad_batches or not (step % EVERY == 0 or self.config.saves(step)):
             return
         self.sum(trainer)
         if trainer.is_global_zero:
             rows = self.measures().items()
             told = {f"sources/{source}/{name}": value for source, row in rows for name, value in row.items()}
-            for logger in trainer.loggers:
-                logger.log_metrics(told, step=step)
+            show(trainer, told, step)
 
     def sum(self, trainer: lightning.Trainer) -> None:
         """Over the ranks, which must all ask."""
@@ -47,9 +47,6 @@ class SourceCounts(lightning.Callback):
     def measures(self) -> dict[str, dict[str, float]]:
         """By source."""
         return self.data.sources.measures(self.before)
-
-    def on_train_end(self, trainer: lightning.Trainer, module: lightning.LightningModule) -> None:
-        self.sum(trainer)
 
     def state_dict(self) -> dict[str, Any]:
         return self.data.sources.state(self.before)

@@ -27,7 +27,7 @@ def train(job: Job, watch: Watch) -> None:
     for weight in model.idle(data.objective.features(config.model.context)):
         weight.requires_grad_(False)
     if job.compile:
-        compiled(model)
+        compiled(model, job.device)
 
     def loss(batch: Batch) -> Tensor:
         return torch.stack([term.nats / term.targets for term in model.terms(batch).values()]).sum()

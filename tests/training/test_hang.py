@@ -102,7 +102,9 @@ def test_steps_and_pauses_keep_it_alive(tmp_path):
     assert [path.name for path in tmp_path.iterdir()] == ["stderr"]
 
 
-@pytest.mark.parametrize(("where", "culprit"), [("all_reduce", 1), ("_engine_run_backward", 0)])
+@pytest.mark.parametrize(
+    ("where", "culprit"), [("all_reduce", 1), pytest.param("_engine_run_backward", 0, marks=pytest.mark.slow)]
+)
 def test_the_rank_that_the_others_wait_for_is_named(where, culprit, tmp_path):
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))

@@ -3,7 +3,7 @@ import torch
 import torch.nn.functional as F
 
 from training import loss
-from training.loss import nats, token_nats
+from training.loss import fusible_nats, nats, softmax_nats, token_nats
 from training.objective import IGNORED
 
 
@@ -24,6 +24,18 @@ def test_equals_the_plain_loss_and_its_gradient(case):
     ours = nats(hidden_ND, output_VD, targets_N) / 9
     torch.testing.assert_close(ours, plain)
     torch.testing.assert_close(torch.autograd.grad(ours, (hidden_ND, output_VD)), expected)
+
+
+@pytest.mark.parametrize("biased", [False, True])
+def test_both_forms_agree(biased):
+    torch.manual_seed(0)
+    logits_CV, targets_C = 30 * torch.randn(9, 40), torch.randint(0, 40, (9,))
+    targets_C[4], logits_CV[2, 7] = IGNORED, 1e4
+    bias_V = torch.randn(40) if biased else None
+    for ours, theirs in zip(
+        softmax_nats(logits_CV, targets_C, bias_V), fusible_nats(logits_CV, targets_C, bias_V), strict=True
+    ):
+        torch.testing.assert_close(ours, theirs, rtol=1e-5, atol=1e-6)
 
 
 def test_a_bias_of_the_output_is_learnt(case):
