@@ -5,6 +5,7 @@ import os
 import pickle
 import random
 import shutil
+import signal
 import subprocess
 import threading
 import time
@@ -340,3 +341,24 @@ def test_checkpoints_that_are_all_damaged_are_an_error(config, shards, vocab, tm
     with pytest.raises(DataError, match=r"no checkpoint in .* is whole: step-00000009 \(its record .*; step-00000005"):
         fit(config, shards, "abc", vocab, tmp_path)
     assert len(read_metrics(tmp_path / "metrics.csv")) == 7
+
+
+@pytest.mark.parametrize("world", [1, 2])
+def test_a_run_that_is_told_to_end_ends_at_once_and_not_well(world, config, shards, vocab, tmp_path):
+    """SIGTERM is how schedulers stop a job: code 0 would tell them that it is done."""
+
+    def told(step: int, *_: float) -> None:
+        if step == 7:
+            os.kill(os.getpid(), signal.SIGTERM)
+            time.sleep(5)
+
+    def work() -> None:
+        signal.signal(signal.SIGTERM, signal.SIG_DFL)
+        fit(config, shards, "abc", vocab, tmp_path / "run", on_progress=told)
+
+    codes = ended(start_ranks(world, work))
+    assert codes == [-signal.SIGTERM, *[1] * (world - 1)]  # torchrun would end the other one so, too
+    assert len(losses(tmp_path / "run")) == 7
+    run_ranks(world, lambda: fit(config, shards, "abc", vocab, tmp_path / "run"))
+    run_ranks(world, lambda: fit(config, shards, "abc", vocab, tmp_path / "whole"))
+    assert losses(tmp_path / "run") == losses(tmp_path / "whole")
