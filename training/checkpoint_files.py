@@ -1,4 +1,4 @@
-"""Checkpoints on disk: folders that appear whole or not at all, and know their own content.
+"""Checkpoints on disk: folders that come and go whole or not at all, and know their own content.
 
     checkpoints/step-00000200/checkpoint.json                step, identity, tokens, sha256 of each file; written last
     checkpoints/step-00000200/shard-00001-....safetensors    what each rank has of weights and optimizer state
@@ -52,7 +52,8 @@ class Writer(HuggingFaceStorageWriter):
         found = newest_first(self.final.parent)
         this = found.index(self.final)
         for other in [*found[:this], *found[this + self.keep :]]:  # a later one is damaged, or the run had begun there
-            shutil.rmtree(other)
+            other.rename(self.beside)  # what a crash leaves half removed has no checkpoint's name
+            shutil.rmtree(self.beside)
 
 
 def name_of(step: int) -> str:

@@ -1,9 +1,8 @@
 """A small world to train in: sums written in words, a vocabulary of their own, and token shards."""
 
-from collections.abc import Sequence
-
 import pyarrow as pa
 import pytest
+from small_sums import sums
 
 from corpus.storage import Folder
 from tokenizer.bpe_bytes import train_bpe_bytes
@@ -15,15 +14,7 @@ from training.objectives.causal import Causal
 from training.run_config import RunConfig
 from training.spec import ModelSpec
 
-WORDS = ("zero", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine")
 CONTEXT = 16
-
-
-def sums(numbers: Sequence[int]) -> list[str]:
-    """ "three and four make seven. " and so on: text with something to learn in it."""
-    return [
-        "".join(f"{WORDS[n % 5]} and {WORDS[k]} make {WORDS[n % 5 + k]}. " for k in range(1 + n % 5)) for n in numbers
-    ]
 
 
 @pytest.fixture(scope="session")

@@ -4,9 +4,9 @@ from collections import Counter
 
 import pyarrow as pa
 import pytest
-from conftest import sums
 from rank_processes import run_ranks
 from small_fits import Stopped, record, varied
+from small_sums import sums
 
 from corpus.storage import Folder
 from tokenizer.shard import TokenShard, write_shard
