@@ -33,10 +33,13 @@ def on_sample(name: str) -> Recipe:
 
 
 def distinct() -> list[str]:
-    """The shipped recipes, one of those that make the same corpora and differ in what they train on them."""
+    """The shipped recipes, one of those that make the same corpora and differ in what they train on them. Published
+    models' are c4_en's, whose text is yours to give, with a mixture as demo has it."""
     corpora: dict[str, str] = {}
     for name in shipped():
         recipe = on_sample(name)
+        if recipe.training and not all(source.paths for source in load(name).sources.values()):
+            continue
         paths = [source.paths for source in recipe.sources.values()]
         asked = [recipe.identity(part) for part in ("seed", "sources", "corpus", "mix")]
         corpora.setdefault(fingerprint([*asked, paths]), name)
