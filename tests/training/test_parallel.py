@@ -64,6 +64,7 @@ def test_names_stay_and_weights_are_spread():
     def work() -> None:
         torch.set_num_threads(1)  # those of before the fork are gone
         dist.init_process_group("gloo")
+        torch._dynamo.utils.counters.clear()  # of the tests before, in this process's parent
         for run in (RunConfig(strategy="fsdp"), RunConfig(strategy="hsdp", shards=1), RunConfig(strategy="hsdp")):
             model = built()
             compiled(model, "cpu")

@@ -64,6 +64,8 @@ def test_the_head_s_case_and_batches_of_tokens():
     equal = stretches(phases, 512, 10, batch_rows=None, batch_tokens=1024)
     assert [(stretch.batch_rows, stretch.tokens) for stretch in equal] == [(8, 1024), (2, 1024)]
     assert tokens_after(equal, 10) == 10 * 1024
+    near = stretches([Phase(context=128, share=0.29)], 512, 100, batch_rows=None, batch_tokens=None)
+    assert near[0].stop_step == 29  # 100 x 0.29 is less, in floats
 
 
 @pytest.mark.parametrize(
