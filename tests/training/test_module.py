@@ -5,12 +5,14 @@ import torch
 from rank_processes import run_ranks
 from safetensors.torch import load_file
 from small_fits import bert_parts, varied
+from torch.utils._python_dispatch import TorchDispatchMode
 
 from training.data import RowData, target_counts
 from training.fit import fit
 from training.module import LanguageModule
 from training.objective import IGNORED
 from training.record import read_metrics
+from training.watch import Watch
 
 
 def first_step(parts, world):
@@ -85,3 +87,47 @@ def test_gradients_are_clipped_once_over_all_weights(config, shards, vocab, tmp_
     assert [row["grad_norm"] for row in read_metrics(tmp_path / "metrics.csv")] == steps
     assert all(norm > 0.25 for norm in steps)
     assert norms == pytest.approx([0.25] * 3, rel=1e-4)
+
+
+aten = torch.ops.aten
+ASKING = {aten._local_scalar_dense.default, aten.nonzero.default, aten.masked_select.default, aten.equal.default}
+
+
+class Asked(TorchDispatchMode):
+    """What asks a device for a number, and has to wait for all that it was given to do, by step."""
+
+    def __init__(self):
+        super().__init__()
+        self.step, self.found = 0, []
+
+    def __torch_dispatch__(self, func, types, args=(), kwargs=None):
+        by_mask = func is aten.index.Tensor and any(i is not None and i.dtype == torch.bool for i in args[1])
+        if func in ASKING or by_mask:
+            self.found.append((self.step, str(func)))
+        return func(*args, **(kwargs or {}))
+
+    def told(self, step, *_):
+        self.step = step
+
+
+@pytest.mark.parametrize(
+    ("world", "run"),
+    [
+        (1, {"optimizer": "muon"}),
+        (1, {"optimizer": "adamw"}),
+        (1, {"optimizer": "adafactor"}),
+        (2, {"optimizer": "muon", "strategy": "fsdp"}),
+        (2, {"optimizer": "adamw", "strategy": "ddp", "micro_rows": 2}),
+    ],
+)
+def test_a_step_asks_its_device_for_no_number(world, run, tmp_path, monkeypatch):
+    """A GPU would be waited for before it is given more to do: each step would take longer by the time of a launch."""
+    monkeypatch.setattr(Watch, "on_train_start", lambda self, trainer, module: setattr(self, "_trainer", trainer))
+    config, *rest = bert_parts(tmp_path, steps=4)
+
+    def work():
+        with Asked() as asked:
+            fit(varied(config, workers=1, **run), *rest, tmp_path / "out", on_progress=asked.told)
+        assert [found for found in asked.found if found[0] in (1, 2)] == []  # after 3 a checkpoint is written
+
+    run_ranks(world, work)
