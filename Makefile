@@ -43,7 +43,7 @@ lint: venv
 test: lint $(INSTALLED_35)
 	$(BIN)/python -m pytest -m "not slow"
 
-test-all: lint $(INSTALLED_35)
+test-all: lint $(INSTALLED_35) .venv-lm-eval
 	$(BIN)/python -m pytest
 
 .venv-datatrove: constraints.txt
@@ -67,8 +67,14 @@ bench: venv .venv-datatrove
 	$@/bin/pip install --quiet --disable-pip-version-check $(PIP_ARGS) -c $@/constraints.txt litgpt
 	@touch $@
 
+# what our likelihoods are compared with
+.venv-lm-eval: constraints.txt
+	$(PYTHON) -m venv $@
+	$@/bin/pip install --quiet --disable-pip-version-check $(PIP_ARGS) -c constraints.txt 'lm_eval[hf]==0.4.13'
+	@touch $@
+
 bench-training: .venv-training .venv-litgpt
 	.venv-training/bin/python benchmarks/trainers.py
 
 clean:
-	rm -rf $(VENV) $(VENV)-spark35 .venv-datatrove .venv-training .venv-litgpt runs .mypy_cache .ruff_cache .pytest_cache .hypothesis
+	rm -rf $(VENV) $(VENV)-spark35 .venv-datatrove .venv-training .venv-litgpt .venv-lm-eval runs .mypy_cache .ruff_cache .pytest_cache .hypothesis

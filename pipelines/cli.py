@@ -127,6 +127,27 @@ def budget(
     budget_command.budget(recipe, sets or [], card, cards, mfu, price, flops, json)
 
 
+@app.command(
+    epilog="Examples: `millstream ablate c4_vs_unfiltered_small --set 'sources.web.paths=[\"/data/*.warc.gz\"]' --set "
+    "evaluation.data=/data/eval` · `millstream ablate ./mine.yaml --workers 8`"
+)
+def ablate(
+    recipe: RecipeName,
+    root: Root = None,
+    workers: Annotated[
+        int | None, typer.Option(min=1, help="Trainings side by side. Default: the machine's cores.")
+    ] = None,
+    limit: Limit = None,
+    sets: Sets = None,
+    version: Version = "dev",
+) -> None:
+    """Train small models on several corpora of the same archives and tell which corpus is better, and how sure that is.
+    Kill it at any time: the next run goes on. docs/ablation.md says what a recipe may ask."""
+    from pipelines.ablation import command
+
+    command.ablate(recipe, root, workers, limit, sets or [], version)
+
+
 @app.command(epilog="Example: `millstream init c4_en > my_corpus.yaml`")
 def init(name: Annotated[str, typer.Argument(help="A shipped recipe's name.", metavar="NAME")]) -> None:
     """Print a shipped recipe, to start one's own from."""

@@ -11,7 +11,7 @@ from corpus.manifest import MANIFEST
 from corpus.storage import Folder
 from pipelines.artifact import Place
 from pipelines.listing import manifest_lines, step_lines, stored_columns
-from pipelines.names import CHECKPOINT, MIXTURE
+from pipelines.names import CHECKPOINT, MIXTURE, VERDICT
 from pipelines.recipe import Recipe, load
 from pipelines.runner import chosen, statuses
 from pipelines.session import RUNS, recall, remember, require_engine, working
@@ -63,9 +63,14 @@ def plan(name: str, root: str | None, limit: int | None, sets: Sequence[str], on
 def asked(name: str, root: str | None, sets: Sequence[str], version: str) -> tuple[Recipe, Place]:
     """The recipe that a command names, and where its artifacts lie."""
     recipe = load(name, sets)
+    check_version(version)
+    return recipe, Place(Folder(root or str(RUNS / recipe.name)), version)
+
+
+def check_version(version: str) -> None:
+    """ConfigError for what is no version."""
     if not VERSION.fullmatch(version):
         raise ConfigError(f"--version {version}: a folder's name: letters, digits, dots and dashes, 2026.11.20")
-    return recipe, Place(Folder(root or str(RUNS / recipe.name)), version)
 
 
 def show(name: str, root: str | None, version: str | None, as_json: bool) -> None:
@@ -101,5 +106,10 @@ def report(root: str | None, version: str | None) -> None:
     from pipelines.report.page import write_report
 
     run = recall(root, version)
+    if run.asked[-1] == VERDICT:
+        from pipelines.ablation.command import tell
+
+        tell(run.place, run.name, Console())
+        return
     path = write_report(run.place, run.current, run.name)
     print(f"report: {path}")

@@ -5,6 +5,7 @@ from collections.abc import Mapping
 EXTRACTED, PAGES, DEDUPED = "corpus/extracted", "corpus/pages", "corpus/deduped"
 HELDOUT, MIXTURE = "corpus/heldout", "corpus/mixture"
 VOCAB, TOKENS, CHECKPOINT = "vocab/main", "tokens/main", "checkpoint/main"
+VERDICT = "verdict/main"
 
 CORPORA: Mapping[str, str | None] = {
     EXTRACTED: None,

@@ -12,7 +12,7 @@ project's root, where `samples/` lies; in a --set to the current folder. They co
 import glob
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from pydantic import ValidationError
 
@@ -20,10 +20,10 @@ from corpus.errors import ConfigError
 from pipelines import yaml12
 from pipelines.places import Places, dotted
 from pipelines.rules import build_rules
-from pipelines.sections import Recipe
+from pipelines.sections import Recipe, Sourced
 from pipelines.wording import listed, nearest, shown
 
-__all__ = ["Recipe", "build_rules", "load", "shipped", "text_of"]
+__all__ = ["Recipe", "build_rules", "load", "load_as", "shipped", "text_of"]
 
 _SHIPPED = Path(__file__).resolve().parent / "recipes"
 _ROOT = Path(__file__).resolve().parents[1]
@@ -34,29 +34,39 @@ def load(name_or_path: str, overrides: Sequence[str] = ()) -> Recipe:
 
     Sources may still be without paths, so that every recipe can be planned: see `Recipe.require_inputs`.
     """
+    return load_as(Recipe, name_or_path, overrides)
+
+
+Asked = TypeVar("Asked", bound=Sourced)
+
+
+def load_as(kind: type[Asked], name_or_path: str, overrides: Sequence[str] = ()) -> Asked:
+    """A recipe of a kind, as `load` reads them."""
     text, file, folder = _found(str(name_or_path))
     document = _read(text, file)
     data, places = document.data, Places(file=file, lines=document.lines)
     for said in overrides:
         data, places = _overridden(data, places, said)
     try:
-        recipe = Recipe.model_validate(data)
+        recipe = kind.model_validate(data)
     except ValidationError as error:
         raise places.first_error(error, data) from error
     build_rules(recipe.corpus.rules, places)
     return _with_absolute_paths(recipe, places, folder)
 
 
-def shipped() -> list[str]:
-    """Names of the recipes that ship with the project."""
-    return sorted(path.stem for path in _SHIPPED.glob("*.yaml"))
+def shipped(kind: str = "") -> list[str]:
+    """Names of the recipes that ship with the project; those of "ablations" are a kind of their own."""
+    return sorted(path.stem for path in (_SHIPPED / kind).glob("*.yaml"))
 
 
 def text_of(name: str) -> str:
     """The text of a shipped recipe, comments included, to start one's own from."""
-    if name not in shipped():
-        raise ConfigError(f"no recipe {name}{nearest(name, shipped()) or ';'} shipped: {listed(shipped())}")
-    return (_SHIPPED / f"{name}.yaml").read_text(encoding="utf-8")
+    found = [path for path in (_SHIPPED / f"{name}.yaml", _SHIPPED / "ablations" / f"{name}.yaml") if path.is_file()]
+    if not found:
+        known = [*shipped(), *shipped("ablations")]
+        raise ConfigError(f"no recipe {name}{nearest(name, known) or ';'} shipped: {listed(known)}")
+    return found[0].read_text(encoding="utf-8")
 
 
 def _found(name_or_path: str) -> tuple[str, str, Path]:
@@ -130,7 +140,7 @@ def _laid_over(data: Any, path: yaml12.Path, value: Any) -> Any:
     return {**below, step: _laid_over(below.get(step), rest, value)}
 
 
-def _with_absolute_paths(recipe: Recipe, places: Places, folder: Path) -> Recipe:
+def _with_absolute_paths(recipe: Asked, places: Places, folder: Path) -> Asked:
     sources = {
         name: source.model_copy(
             update={

@@ -218,6 +218,8 @@ def tidy(left: Leftovers, lease: Lease) -> None:
 def summary(manifest: Manifest) -> str:
     """One line on what an artifact holds."""
     measures = manifest.measures
+    if "says" in measures:
+        return str(measures["says"])
     match manifest.kind:
         case "vocabulary":
             return f"{measures['vocab_size']:,} entries"

@@ -56,7 +56,7 @@ class Source(Section):
 
 
 class Extract(Section):
-    tier: Literal["resiliparse"] = "resiliparse"
+    tier: Literal["resiliparse", "text"] = "resiliparse"
 
 
 class Language(Section):
@@ -267,13 +267,18 @@ class Training(Section):
         return objective
 
 
-class Recipe(Section):
-    """A whole recipe; see this file's head."""
+class Sourced(Section):
+    """What every kind of recipe begins with: archives, and what becomes of them."""
 
     name: Name
     seed: Seed
     sources: Mapping[Name, Source]
     corpus: Corpus
+
+
+class Recipe(Sourced):
+    """A whole recipe; see this file's head."""
+
     mix: Mix | None = None
     tokenizer: Tokenizer | None = None
     training: Training | None = None

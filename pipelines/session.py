@@ -8,6 +8,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from importlib import import_module
 from pathlib import Path
+from typing import Protocol
 
 from rich.console import Console
 
@@ -17,7 +18,6 @@ from corpus.storage import Folder
 from pipelines.artifact import Place, Step, changed_inputs, made_from
 from pipelines.display import Display
 from pipelines.engines.engine import Circumstances, Usage
-from pipelines.recipe import Recipe
 from pipelines.runner import Runner
 from pipelines.wording import listed, nearest
 
@@ -62,7 +62,15 @@ class Run:
         raise ConfigError(f"no artifact {name}{nearest(name, self.asked) or ';'} this run has {listed(self.asked)}")
 
 
-def remember(place: Place, recipe: Recipe, steps: Sequence[Step]) -> None:
+class Identified(Protocol):
+    """A recipe, as far as a run remembers it."""
+
+    @property
+    def name(self) -> str: ...
+    def identity(self) -> object: ...
+
+
+def remember(place: Place, recipe: Identified, steps: Sequence[Step]) -> None:
     """Notes in the run's folder what was asked for, so that `show`, `verify` and `report` need no recipe."""
     record = {
         "name": recipe.name,
@@ -114,12 +122,13 @@ def working(
             engine,
             n_workers,
             display.progress,
-            lambda: _own_usage() + opened.usage,
+            lambda: own_usage() + opened.usage,
             display.told,
         )
 
 
-def _own_usage() -> Usage:
+def own_usage() -> Usage:
+    """What this process has taken so far."""
     own = resource.getrusage(resource.RUSAGE_SELF)
     return Usage(own.ru_utime + own.ru_stime, _own_peak())
 

@@ -1,10 +1,12 @@
 """The step that encodes the mixture into token shards."""
 
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, ClassVar
+
+import pyarrow as pa
 
 from corpus.canonical import canonical_json
 from corpus.errors import ConfigError
@@ -13,7 +15,6 @@ from corpus.parquet import read_batches
 from corpus.storage import Folder, sha256_of
 from pipelines.artifact import Built, Workshop
 from pipelines.corpus_steps import stored_files
-from pipelines.engines.engine import StoredFile
 from pipelines.names import MIXTURE, TOKENS, VOCAB
 from pipelines.recipe import Recipe
 from pipelines.training_plan import planned_objective
@@ -61,16 +62,22 @@ class TokensStep:
         infos, documents = [], 0
         for done, source in enumerate(sources):
             shop.progress("tokens", done, len(sources), documents)
-            infos.append(_part(shop, trained, source, self._marks))
+            rows = read_batches(source.path, ["id", "source", "url", "copy", "text"])
+            infos.append(part(shop, trained, source.number, rows, marks=self._marks))
             documents += source.rows
         shop.progress("tokens", len(sources), len(sources), documents)
         parts = [TokenShard.open(folder, source.number, trained.size) for source in sources]
-        packed = Packed(parts, self._row_len).record()
-        shop.folder.write("pack.json", canonical_json(packed))
-        described = {"vocab_digest": trained.digest, "vocab_size": trained.size, "eod_id": trained.eod_id}
-        dtype = str(parts[0].tokens.dtype) if parts else "none"
-        counts = {"n_documents": documents, "tokens_by_source": tokens_by_source(parts)}
-        return Built(shards=tuple(infos), measures={**packed, **described, "dtype": dtype, **counts})
+        return Built(shards=tuple(infos), measures=measures(shop.folder, parts, trained, self._row_len))
+
+
+def measures(folder: Folder, parts: Sequence[TokenShard], trained: vocab.Vocab, row_len: int) -> dict[str, Any]:
+    """What there is of tokens; writes the record of their packing."""
+    packed = Packed(parts, row_len).record()
+    folder.write("pack.json", canonical_json(packed))
+    described = {"vocab_digest": trained.digest, "vocab_size": trained.size, "eod_id": trained.eod_id}
+    dtype = str(parts[0].tokens.dtype) if parts else "none"
+    counts = {"n_documents": sum(p.n_documents for p in parts), "tokens_by_source": tokens_by_source(parts)}
+    return {**packed, **described, "dtype": dtype, **counts}
 
 
 def tokens_by_source(parts: Sequence[TokenShard]) -> dict[str, int]:
@@ -82,9 +89,11 @@ def tokens_by_source(parts: Sequence[TokenShard]) -> dict[str, int]:
     return dict(sorted(counts.items()))
 
 
-def _part(shop: Workshop, trained: vocab.Vocab, source: StoredFile, marks: bool) -> ShardInfo:
+def part(
+    shop: Workshop, trained: vocab.Vocab, number: int, rows: Iterable[pa.RecordBatch], *, marks: bool
+) -> ShardInfo:
     """One part, with a commit record of this build beside it, which counts only if the files are as it says."""
-    commits, record = shop.folder / "commits" / shop.fingerprint[:16], f"{source.number:05d}.json"
+    commits, record = shop.folder / "commits" / shop.fingerprint[:16], f"{number:05d}.json"
     if commits.exists(record):
         found: ShardInfo = records_from(commits.read(record))
         if _whole(local_folder(shop.folder), found):
@@ -92,20 +101,20 @@ def _part(shop: Workshop, trained: vocab.Vocab, source: StoredFile, marks: bool)
         commits.remove(record)
 
     def encoded() -> Iterator[Batch]:
-        for batch in read_batches(source.path, ["id", "source", "url", "copy", "text"]):
+        for batch in rows:
             yield trained.encoded(batch, batch.column("text").to_pylist(), marks=marks)
         shop.lease.check()  # here, for encoding takes long, and next the files are given their names
 
-    written = write_shard(shop.folder, source.number, encoded(), vocab_size=trained.size, eod_id=trained.eod_id)
-    info = ShardInfo(source.number, {file.file.partition(".")[2]: file for file in written.files})
+    written = write_shard(shop.folder, number, encoded(), vocab_size=trained.size, eod_id=trained.eod_id)
+    info = ShardInfo(number, {file.file.partition(".")[2]: file for file in written.files})
     shop.lease.check()
     commits.create(record, canonical_json(info))
     return info
 
 
-def _whole(folder: Path, part: ShardInfo) -> bool:
-    """Whether the part's files are, byte for byte, those of its record."""
-    paths = [(folder / info.file, info) for info in part.files.values()]
+def _whole(folder: Path, found: ShardInfo) -> bool:
+    """Whether a part's files are, byte for byte, those of its record."""
+    paths = [(folder / info.file, info) for info in found.files.values()]
     return all(
         path.is_file() and path.stat().st_size == info.size and sha256_of(path) == info.sha256 for path, info in paths
     )

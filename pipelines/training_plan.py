@@ -2,10 +2,9 @@
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import Any
+from typing import Any, Protocol
 
 from corpus.errors import ConfigError
-from pipelines.recipe import Recipe
 from pipelines.sections import Tokenizer, Training
 from tokenizer.specials import NATURAL, SPECIALS, Specials
 from training.config import TrainingConfig
@@ -16,7 +15,18 @@ from training.spec import ModelSpec, model, preset
 from training.stretches import Phase
 
 
-def training_config(recipe: Recipe, vocab_size: int) -> TrainingConfig:
+class Trains(Protocol):
+    """A recipe, as far as a model is trained by it."""
+
+    @property
+    def seed(self) -> int: ...
+    @property
+    def tokenizer(self) -> Tokenizer | None: ...
+    @property
+    def training(self) -> Training | None: ...
+
+
+def training_config(recipe: Trains, vocab_size: int) -> TrainingConfig:
     """The trainer's configuration; ConfigError for what does not fit together."""
     asked = recipe.training
     assert asked is not None
@@ -50,7 +60,7 @@ def model_spec(asked: Training, vocab_size: int) -> ModelSpec:
         return preset(fields.pop("preset"), **fields) if "preset" in fields else model(**fields)
 
 
-def model_told(recipe: Recipe) -> str:
+def model_told(recipe: Trains) -> str:
     """`bert, 5,842,178 parameters`: the model as `millstream plan` tells it."""
     assert recipe.training is not None
     assert recipe.tokenizer is not None
@@ -58,7 +68,7 @@ def model_told(recipe: Recipe) -> str:
     return f"{spec.family}, {spec.n_params():,} parameters"
 
 
-def rows_told(recipe: Recipe) -> str:
+def rows_told(recipe: Trains) -> str:
     """`256 of 128 tokens, 900,000 steps; 256 of 512 tokens, 100,000 steps`: the rows of a step."""
     assert recipe.tokenizer is not None
     return "; ".join(
@@ -67,7 +77,7 @@ def rows_told(recipe: Recipe) -> str:
     )
 
 
-def planned_objective(recipe: Recipe) -> Objective:
+def planned_objective(recipe: Trains) -> Objective:
     """The objective as it will be with the vocabulary that the recipe asks for, asked for its features: it says there
     what it cannot do."""
     assert recipe.tokenizer is not None

@@ -1,6 +1,6 @@
 """The step that trains a vocabulary on the planned mixture."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
@@ -11,6 +11,7 @@ from pipelines.artifact import Built, Workshop
 from pipelines.corpus_steps import stored_files
 from pipelines.names import MIXTURE, VOCAB
 from pipelines.recipe import Recipe
+from pipelines.sections import Tokenizer
 from tokenizer import measure, vocab
 from tokenizer.specials import NATURAL
 
@@ -33,12 +34,9 @@ class VocabStep:
         return {}
 
     def recipe(self) -> Mapping[str, Any]:
-        """The tokenizer section, as far as it decides entries; what is as by default is left out."""
+        """The tokenizer section, as far as it decides entries."""
         assert self.asked.tokenizer is not None
-        decides = self.asked.tokenizer.model_dump(mode="json", exclude={"marks"}, exclude_defaults=True)
-        if decides.get("specials") == NATURAL[self.asked.tokenizer.model]:
-            del decides["specials"]
-        return {"tokenizer": decides, "step_version": self.version}
+        return {"tokenizer": decides(self.asked.tokenizer), "step_version": self.version}
 
     def plan(self, inputs: Mapping[str, Manifest]) -> None:
         """None: it is no corpus."""
@@ -46,25 +44,37 @@ class VocabStep:
     def build(self, shop: Workshop) -> Built:
         """Trains, saves and measures."""
         assert self.asked.tokenizer is not None
-        asked, size = self.asked.tokenizer, self.asked.tokenizer.vocab_size
-        shop.progress("vocabulary", 0, 1, 0)
-        options = {"lowercase": asked.lowercase} if asked.model == "wordpiece" else {}
-        made = vocab.train(asked.model, mixture_texts(shop), size, asked.specials, **options)
-        if (found := made.get_vocab_size()) < size:
-            raise ConfigError(
-                f"tokenizer.vocab_size is {size:,}, but the text of {MIXTURE} gives {found:,} entries and no more; "
-                f"ask for at most that many, or mix more text"
-            )
-        shop.lease.check()
-        files = vocab.save(made, shop.folder, asked.specials)
-        trained = vocab.load(shop.folder, asked.specials)
-        shop.progress("vocabulary", 1, 1, 0)
-        info = ShardInfo(0, {info.file.partition(".")[0]: info for info in files})
-        measures = {"vocab_size": trained.size, "digest": trained.digest}
-        return Built(shards=(info,), measures=measures | {"by_language": _by_language(shop, trained)})
+        info, made = trained(shop, self.asked.tokenizer, mixture_texts(shop), MIXTURE)
+        measures = {"vocab_size": made.size, "digest": made.digest, "by_language": _by_language(shop, made)}
+        return Built(shards=(info,), measures=measures)
 
 
-def _by_language(shop: Workshop, trained: vocab.Vocab) -> dict[str, Any]:
+def decides(asked: Tokenizer) -> dict[str, Any]:
+    """The tokenizer section, as far as it decides entries; what is as by default is left out."""
+    said = asked.model_dump(mode="json", exclude={"marks"}, exclude_defaults=True)
+    if said.get("specials") == NATURAL[asked.model]:
+        del said["specials"]
+    return said
+
+
+def trained(shop: Workshop, asked: Tokenizer, texts: Iterable[str], where: str) -> tuple[ShardInfo, vocab.Vocab]:
+    """A vocabulary of the texts, saved in the shop's folder; ConfigError where they give too few entries."""
+    shop.progress("vocabulary", 0, 1, 0)
+    options = {"lowercase": asked.lowercase} if asked.model == "wordpiece" else {}
+    made = vocab.train(asked.model, texts, asked.vocab_size, asked.specials, **options)
+    if (found := made.get_vocab_size()) < asked.vocab_size:
+        raise ConfigError(
+            f"tokenizer.vocab_size is {asked.vocab_size:,}, but the text of {where} gives {found:,} entries and no "
+            f"more; ask for at most that many, or mix more text"
+        )
+    shop.lease.check()
+    files = vocab.save(made, shop.folder, asked.specials)
+    shop.progress("vocabulary", 1, 1, 0)
+    info = ShardInfo(0, {info.file.partition(".")[0]: info for info in files})
+    return info, vocab.load(shop.folder, asked.specials)
+
+
+def _by_language(shop: Workshop, made: vocab.Vocab) -> dict[str, Any]:
     """The measures on the first texts of each language in every shard, and on all of these together."""
     counts: dict[str, measure.TextCounts] = {}
     for shard in stored_files(shop.place.folder(MIXTURE).url, shop.inputs[MIXTURE]):
@@ -74,8 +84,8 @@ def _by_language(shop: Workshop, trained: vocab.Vocab) -> dict[str, Any]:
                 if len(found := texts.setdefault(lang or "unknown", [])) < MEASURED_TEXTS:
                     found.append(text)
         for lang, found in texts.items():
-            counts[lang] = counts.get(lang, measure.TextCounts.none(trained.size)) + measure.count(trained, found)
-    return measure.by_language(trained, counts)
+            counts[lang] = counts.get(lang, measure.TextCounts.none(made.size)) + measure.count(made, found)
+    return measure.by_language(made, counts)
 
 
 def mixture_texts(shop: Workshop) -> Iterator[str]:

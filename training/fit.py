@@ -65,12 +65,14 @@ def fit(
     out: Path,
     *,
     held_out: Sequence[HeldOut] = (),
+    at_the_end: bool = True,
     on_progress: Progress | None = None,
     before_saving: Callable[[], None] | None = None,
 ) -> Measures:
     """Trains on the shards and returns the measures, {} on all but the first rank; ConfigError before any work if parts
-    do not fit together, GateError once the loss is no number, MillstreamError for a full disk. What `before_saving`
-    raises keeps the weights of an earlier run in place."""
+    do not fit together, GateError once the loss is no number, MillstreamError for a full disk. Held-out documents are
+    scored on the way, and, unless someone else does it, `at_the_end`. What `before_saving` raises keeps the weights of
+    an earlier run in place."""
     with quiet(), explained(str(out), FULL):
         loggers.check(config.run.loggers)
         place = Placement.of(config)
@@ -88,7 +90,7 @@ def fit(
         before_saving()
     _save(model, config, vocab, out)
     measures = _measures(config, place, out, trained)
-    if held_out:
+    if held_out and at_the_end:
         measures |= _worth(config, place, data, vocab, held_out, out)
     return measures
 

@@ -1,8 +1,8 @@
-"""Payload bytes to main text: the one stage that reads HTML."""
+"""Payload bytes to text: the one stage that reads HTML."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import ClassVar, Literal
+from typing import ClassVar, Literal, get_args
 
 import pyarrow as pa
 
@@ -12,7 +12,9 @@ from corpus.resources import Resource
 from corpus.schema import MARKS, TEXT, mark, with_columns
 from corpus.stage import Opened
 from corpus.text.charset import decode
-from corpus.text.html import MIN_MAIN_CHARS, main_text
+from corpus.text.html import MIN_MAIN_CHARS, all_text, main_text
+
+Tier = Literal["resiliparse", "text"]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -21,9 +23,12 @@ class Extract:
 
     Drops `bad_charset` (no text that can be read: binary data, an unknown charset), `no_text` (a page with nothing
     to read) and `too_large` (more than `max_text_chars` came out). A text/plain payload is taken as it is.
+
+    Tier `resiliparse` gives the main text, or all text of a page that has less than `min_main_chars` of it; tier
+    `text` gives all text, as a WET file has it, from which C4 was made (Raffel et al. 2020, section 2.2).
     """
 
-    tier: Literal["resiliparse"] = "resiliparse"
+    tier: Tier = "resiliparse"
     min_main_chars: int = MIN_MAIN_CHARS
     max_text_chars: int = 10_000_000  # three times War and Peace; bounds what one row costs later stages
 
@@ -38,8 +43,8 @@ class Extract:
     resources: ClassVar[tuple[Resource, ...]] = ()
 
     def __post_init__(self) -> None:
-        if self.tier != "resiliparse":
-            raise ConfigError(f'stage "extract": tier "{self.tier}" is not known; tiers: resiliparse')
+        if self.tier not in get_args(Tier):
+            raise ConfigError(f'stage "extract": tier "{self.tier}" is not known; tiers: {", ".join(get_args(Tier))}')
         if self.min_main_chars < 0 or self.max_text_chars < 1:
             raise ConfigError(
                 f'stage "extract": min_main_chars is {self.min_main_chars} and max_text_chars is '
@@ -63,12 +68,15 @@ class Extract:
         if decoded is None:
             return None, None, "bad_charset"
         page, charset = decoded
-        text = page if _is_plain(content_type) else main_text(page, min_main_chars=self.min_main_chars)
+        text = page if _is_plain(content_type) else self._read(page)
         if not text or text.isspace():
             return None, charset, "no_text"
         if len(text) > self.max_text_chars:
             return None, charset, "too_large"
         return text, charset, None
+
+    def _read(self, page: str) -> str:
+        return all_text(page) if self.tier == "text" else main_text(page, min_main_chars=self.min_main_chars)
 
 
 def _is_plain(content_type: str | None) -> bool:

@@ -11,6 +11,7 @@ FLAGS = {
     "train": ("--root", "--devices", "--limit", "--set", "--version"),
     "plan": tuple(flag for flag in RUN if flag not in ("--engine", "--workers", "--engine-set")),
     "budget": ("--set", "--card", "--cards", "--mfu", "--price", "--flops", "--json"),
+    "ablate": ("--root", "--workers", "--limit", "--set", "--version"),
     "init": (),
     "show": ("--root", "--json", "--version"),
     "verify": ("--root", "--version"),

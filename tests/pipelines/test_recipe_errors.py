@@ -68,7 +68,7 @@ ERRORS = [
         "tier: resiliparse",
         "tier: resiliparser",
         6,
-        'corpus.extract.tier: is "resiliparser"; did you mean resiliparse? it can be: resiliparse',
+        'corpus.extract.tier: is "resiliparser"; did you mean resiliparse? it can be: resiliparse, text',
     ),
     (
         "keep: [en, de, fr, es]",
@@ -173,7 +173,7 @@ def test_files_that_cannot_be_read(tmp_path):
 
 def test_an_unknown_name_lists_what_ships():
     assert error_of("demmo") == (
-        f"no recipe demmo; did you mean demo? shipped: {', '.join(shipped())}. "
+        f"no recipe demmo; did you mean demo? shipped: {', '.join([*shipped(), *shipped('ablations')])}. "
         "One of your own is named by its path: ./demmo.yaml"
     )
 

@@ -1,5 +1,7 @@
 """Extract: a row in, the same row out, with its text or the word for why there is none."""
 
+from typing import get_args
+
 import pyarrow as pa
 import pytest
 from hypothesis import given
@@ -8,7 +10,7 @@ from hypothesis import strategies as st
 from corpus.errors import ConfigError
 from corpus.schema import DOCUMENT, MARKS, align
 from corpus.stage import fuse
-from corpus.stages.extract import Extract
+from corpus.stages.extract import Extract, Tier
 
 STORY = "The mill stands by the stream and grinds the corn of the whole valley."
 
@@ -52,6 +54,16 @@ def test_each_outcome() -> None:
         (None, "utf-8", "no_text"),
         (None, "utf-8", "no_text"),
     ]
+
+
+def test_tiers() -> None:
+    html = f"<title>Mill</title><nav>Home</nav><main><p>{STORY * 5}</p></main>"
+    pages = (html.encode(), None), (b"kept  as it is", "text/plain"), (b"<title>Mill</title><script>run()", None)
+    texts = {tier: [text for text, *_ in extracted(*pages, stage=Extract(tier=tier))] for tier in get_args(Tier)}
+    assert texts == {
+        "resiliparse": [STORY * 5, "kept  as it is", None],
+        "text": [f"Mill\nHome\n{STORY * 5}", "kept  as it is", None],
+    }
 
 
 def test_too_large_is_dropped_and_not_cut() -> None:

@@ -1,8 +1,9 @@
-"""Main text: what stays out, when the full text steps in, and pages made to hurt."""
+"""Main text and all text: what stays out, when the full text steps in, a WET file, and pages made to hurt."""
 
 import gzip
 import json
 import time
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -11,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from corpus.text.charset import decode
-from corpus.text.html import MANY_TAGS, main_text
+from corpus.text.html import MANY_TAGS, all_text, main_text
 
 STORY = "The mill stands by the stream and grinds the corn of the whole valley. " * 5
 
@@ -45,6 +46,80 @@ def test_what_no_reader_sees_stays_out(left_out: str, min_main_chars: int) -> No
     assert "SECRET" not in text
 
 
+SECRET_SCRIPT = "<script>var SECRET = 1</script><style>.SECRET {}</style>"
+
+
+@pytest.mark.parametrize(
+    "left_out",
+    [
+        SECRET_SCRIPT,
+        f"<button>{SECRET_SCRIPT}</button>",
+        f"<label>{SECRET_SCRIPT}</label><select><option>{SECRET_SCRIPT}</option></select>",
+        f"<table>{SECRET_SCRIPT}<tr><td>{SECRET_SCRIPT}</table>",
+        f"<svg>{SECRET_SCRIPT}<foreignObject>{SECRET_SCRIPT}</foreignObject></svg>",
+        f"<svg><button>{SECRET_SCRIPT}</button></svg><math><mtext>{SECRET_SCRIPT}</mtext></math>",
+        f"<noscript>{SECRET_SCRIPT}<textarea>SECRET</textarea></noscript><noscript><style>SECRET</noscript></style>",
+        f"<template>{SECRET_SCRIPT}</template>",
+        f"<iframe>{SECRET_SCRIPT}</iframe><object>{SECRET_SCRIPT}</object>",
+        f"<noembed>{SECRET_SCRIPT}</noembed><noframes>{SECRET_SCRIPT}</noframes>",
+        f"<textarea>{SECRET_SCRIPT}</textarea>",
+        "<script><!--<script></script>SECRET--></script>",
+        "<script>SECRET</scrip t><p>SECRET",
+        "<!-- SECRET --><img alt=SECRET><a href=SECRET title=SECRET></a>",
+        "<input value=SECRET><input type=password value=SECRET><button value=SECRET></button>",
+    ],
+)
+def test_all_text_without_what_no_reader_sees(left_out: str) -> None:
+    text = all_text(page(f"<p>{STORY}</p>{left_out}"))
+    assert text == f"Mill\n{STORY.strip()}"
+
+
+@pytest.mark.parametrize(
+    "title", ["<title>x<script>SECRET</script>", "<title>x<script>SECRET</script><svg><title>y</title>"]
+)
+def test_a_title_that_is_not_closed_is_left_out(title: str) -> None:
+    assert all_text(f"{title}<p>word") in ("", "word")
+
+
+def test_all_text_has_a_line_a_block_in_the_order_of_the_page() -> None:
+    html = page(
+        """<nav><a href=/>Home</a> <a href=/x>Away</a></nav><h1>The
+        mill</h1><p>One<br>two\xa0 <b>three</b></p><ul><li>wheat<ul><li>spelt</ul></ul>
+        <table><tr><td>1</td><td>2</td></table><label>Name</label><button>Send <i>it</i></button>
+        <p hidden>unseen</p><noscript><p>Turn JavaScript on</p></noscript><pre>a  b\n  c</pre><footer>2024</footer>"""
+    )
+    lines = [
+        "Home Away",
+        "The mill",
+        "One",
+        "two three",
+        "wheat",
+        "spelt",
+        "1 2",
+        "Name",
+        "Send it",
+        "unseen",
+        "Turn JavaScript on",
+    ]
+    assert all_text(html).split("\n") == ["Mill", *lines, "a b", "c", "2024"]
+    assert all_text("<title>Mill</title>") == all_text("") == ""
+
+
+def test_all_text_is_that_of_a_wet_file(shared_data: Path) -> None:
+    """The one capture in both forms: all lines but three, the cells of a table's head, which are one line for us."""
+    folder = shared_data / "warc/commoncrawl__whirlwind-python"
+    with (folder / "whirlwind.warc.gz").open("rb") as archive:
+        payloads = [record.reader.read() for record in ArchiveIterator(archive, record_types=WarcRecordType.response)]
+    with (folder / "whirlwind.warc.wet.gz").open("rb") as archive:
+        texts = [record.reader.read() for record in ArchiveIterator(archive, record_types=WarcRecordType.conversion)]
+    decoded = decode(payloads[0])
+    assert decoded is not None
+    ours, theirs = all_text(decoded[0]).split("\n"), texts[0].decode().strip().split("\n")
+    assert " ".join(ours) == " ".join(theirs)
+    assert len(theirs) == 182
+    assert [line for line in theirs if line not in ours] == ["Lechislatura", "Nombre", "Partiu politico"]
+
+
 def test_hidden_elements_are_in_the_full_text_only() -> None:
     """Some pages hide their article until a script shows it."""
     html = page(f"<article><p>{STORY}</p><p hidden>and its cat</p></article>")
@@ -70,9 +145,9 @@ def test_full_text_steps_in_under_the_bound_and_not_at_it() -> None:
     assert main_text(short, min_main_chars=13) == "Home and away\n\nTwelve chars"
 
 
-@given(st.text(st.characters(codec="utf-8"), max_size=300))
-def test_any_text_gives_a_clean_one(html: str) -> None:
-    text = main_text(html)
+@given(st.text(st.characters(codec="utf-8"), max_size=300), st.sampled_from([main_text, all_text]))
+def test_any_text_gives_a_clean_one(html: str, read: Callable[[str], str]) -> None:
+    text = read(html)
     assert text == text.strip()
     assert "\x00" not in text
     assert text.encode("utf-8").decode("utf-8") == text
@@ -99,12 +174,14 @@ def test_character_references_to_nothing(reference: str) -> None:
         "word" + "&" * 5_000_000,
         "word" + "\x00" * 5_000_000,
         "<b>" * 3_000 + "</p>" * 3_000 + "word",
+        "word" + "<button>" * 100_000,
     ],
     ids=lambda html: f"{html[:16]} {len(html)}",
 )
-def test_pages_made_to_hurt_take_less_than_a_few_seconds(html: str) -> None:
+@pytest.mark.parametrize("read", [main_text, all_text])
+def test_pages_made_to_hurt_take_less_than_a_few_seconds(html: str, read: Callable[[str], str]) -> None:
     start = time.process_time()
-    text = main_text(html)
+    text = read(html)
     assert time.process_time() - start < 5
     assert "word" in text
 

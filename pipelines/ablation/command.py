@@ -1,0 +1,71 @@
+"""`millstream ablate`: corpora, vocabularies, tokens, trainings side by side, a verdict and its page."""
+
+import json
+from collections.abc import Sequence
+
+from rich.console import Console
+
+from corpus.storage import Folder
+from pipelines.ablation import corpora, outcome
+from pipelines.ablation.crew import side_by_side
+from pipelines.ablation.graph import Graph
+from pipelines.ablation.outcome import VerdictStep
+from pipelines.ablation.sections import Ablation
+from pipelines.ablation.tokens import check_budget
+from pipelines.artifact import Place
+from pipelines.commands import check_version
+from pipelines.names import VERDICT
+from pipelines.recipe import load_as
+from pipelines.session import RUNS, remember, working
+from pipelines.training_plan import planned_objective
+
+REPORT = "report.html"
+
+
+def ablate(
+    name: str, root: str | None, workers: int | None, limit: int | None, sets: Sequence[str], version: str
+) -> None:
+    """Builds what is not there yet, compares, and says what was found."""
+    ablation = load_as(Ablation, name, sets)
+    check_version(version)
+    place = Place(Folder(root or str(RUNS / ablation.name)), version)
+    graph = Graph(ablation, place)
+    check(ablation)
+    console = Console()
+    with working(place, "local", workers, [], console) as runner:
+        corpora.build(ablation, runner, limit)
+        runner.run([*graph.vocabularies(), *graph.tokens()])
+        for model in ablation.models:
+            check_budget(ablation, place, model, list(ablation.arms))
+        runner.run([graph.evaluation()])
+        cells, controls, finetuned = graph.cells(), graph.controls(), graph.finetuned()
+        verdict = VerdictStep(ablation, tuple(cells), tuple(finetuned), tuple(controls))
+        made = [*graph.vocabularies(), *graph.tokens(), graph.evaluation(), *cells, *controls, *finetuned, verdict]
+        remember(place, ablation, made)
+        for phase, steps in (("trainings", cells), ("controls", controls), ("fine-tunings", finetuned)):
+            side_by_side(phase, steps, place, runner.workers, runner.progress, runner.told)
+        runner.run([verdict])
+    tell(place, ablation.name, console)
+
+
+def check(ablation: Ablation) -> None:
+    """ConfigError for what cannot be, before any work."""
+    ablation.require_inputs()
+    for model in ablation.models:
+        planned_objective(ablation.trains(model, ablation.seed))
+
+
+def tell(place: Place, name: str, console: Console) -> None:
+    """Prints the verdict and writes its page."""
+    from pipelines.ablation.table import tables
+    from pipelines.report.ablation import rendered
+
+    place.need(VERDICT)
+    folder = place.folder(VERDICT)
+    verdict, about = (json.loads(folder.read(file)) for file in (outcome.FOUND, outcome.ABOUT))
+    made = json.loads(folder.read("run.json")) if folder.exists("run.json") else {}
+    about["made"] = {"version": place.version, "commit": made.get("commit")}
+    for part in tables(verdict, about):
+        console.print(part)
+    place.root.write(REPORT, rendered(verdict, about, name).encode())
+    console.print(f"report: {place.root.path(REPORT)}", soft_wrap=True)

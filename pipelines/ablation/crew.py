@@ -1,0 +1,77 @@
+"""Steps that do not need each other, side by side in worker processes that may die."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from corpus.canonical import fingerprint
+from pipelines.artifact import Place, Step
+from pipelines.engines.engine import Progress
+from pipelines.engines.pool import Pool
+from pipelines.runner import Runner, identity, summary
+from pipelines.session import own_usage
+
+
+@dataclass(frozen=True)
+class StepTask:
+    """A step as a task of the pool; what it reports are the units that its progress counts."""
+
+    step: Step
+    place: Place
+
+    @property
+    def name(self) -> str:
+        return self.step.name
+
+    def run(self, report: Callable[[int], None]) -> None:
+        """Builds the artifact, or goes on building it."""
+        Runner(self.place, _no_engine(), "local", 1, _Counted(report), own_usage, lambda _: None).run([self.step])
+
+
+def _no_engine() -> Any:
+    """Trainings need none."""
+    return None
+
+
+@dataclass
+class _Counted:
+    report: Callable[[int], None]
+    before: int = field(default=0)
+
+    def __call__(self, phase: str, done: int, total: int, units: int, unit: str = "", note: str = "") -> None:
+        self.report(max(0, units - self.before))
+        self.before = units
+
+
+def side_by_side(
+    phase: str,
+    steps: Sequence[Step],
+    place: Place,
+    workers: int,
+    progress: Progress,
+    told: Callable[[str], None],
+    unit: str = "tokens",
+) -> None:
+    """Every step that is not done, `workers` at a time; tells of each when it is."""
+    todo = [step for step in steps if not _done(step, place)]
+    if len(todo) < len(steps):
+        told(f"{phase}: {len(steps) - len(todo)} of {len(steps)} done already")
+    if not todo:
+        return
+    finished, units, waiting = len(steps) - len(todo), 0, [*todo]
+    with Pool(workers) as pool:
+        for new, more in pool.run([StepTask(step, place) for step in todo]):
+            finished, units = finished + new, units + more
+            if new:
+                for step in [step for step in waiting if _done(step, place)]:
+                    waiting.remove(step)
+                    told(f"{step.name}: {summary(place.need(step.name))}")
+            progress(phase, finished, len(steps), units, unit)
+
+
+def _done(step: Step, place: Place) -> bool:
+    found = place.manifest(step.name)
+    if found is None:
+        return False
+    inputs = {name: place.need(name) for name in step.inputs}
+    return found.fingerprint == fingerprint(identity(step, inputs, place.version))

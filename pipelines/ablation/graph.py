@@ -1,0 +1,74 @@
+"""The steps of an ablation after its corpora, in the order in which they are made."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from pipelines.ablation.cell import CellStep
+from pipelines.ablation.controls import ControlsStep
+from pipelines.ablation.evaluation import EvaluationStep
+from pipelines.ablation.finetuned import FineTunedStep
+from pipelines.ablation.sections import Ablation
+from pipelines.ablation.tokens import ArmTokensStep, VocabularyStep, vocabulary_name
+from pipelines.artifact import Place, Step
+
+
+@dataclass(frozen=True)
+class Graph:
+    """Groups of steps: those of a group do not need each other."""
+
+    ablation: Ablation
+    place: Place
+
+    def vocabularies(self) -> list[Step]:
+        """One for each model, or for each model and arm."""
+        asked, found = self.ablation.vocabulary, {}
+        for model in self.ablation.models:
+            for arm in self.ablation.arms:
+                name = vocabulary_name(self.ablation, model, arm)
+                arms = (arm,) if asked == "each" else tuple(asked)
+                found[name] = VocabularyStep(self.ablation, self.place, model, name, arms)
+        return [*found.values()]
+
+    def tokens(self) -> list[Step]:
+        """Of each arm for each model."""
+        return [
+            ArmTokensStep(self.ablation, self.place, model, arm)
+            for model in self.ablation.models
+            for arm in self.ablation.arms
+        ]
+
+    def evaluation(self) -> Step:
+        """What is asked."""
+        return EvaluationStep(self.ablation, self.place)
+
+    def cells(self) -> list[CellStep]:
+        """Seed after seed, so that a run that is cut short has compared all arms."""
+        return [
+            CellStep(self.ablation, model, arm, seed)
+            for seed in self.ablation.pretraining_seeds
+            for model in self.ablation.models
+            for arm in self.ablation.arms
+        ]
+
+    def controls(self) -> list[ControlsStep]:
+        """One for each model."""
+        seed = self.ablation.seed
+        return [
+            ControlsStep(CellStep(self.ablation, model, self.ablation.baseline, seed)) for model in self.ablation.models
+        ]
+
+    def finetuned(self) -> list[FineTunedStep]:
+        """Each task from the first pretrainings."""
+        return [FineTunedStep(cell, task) for cell in self._tuned() for task in self._tasks]
+
+    @property
+    def _tasks(self) -> tuple[str, ...]:
+        return self.ablation.finetuning.tasks if self.ablation.finetuning else ()
+
+    def _tuned(self) -> Iterator[CellStep]:
+        asked = self.ablation.finetuning
+        if asked is None:
+            return
+        models, arms = asked.models or tuple(self.ablation.models), asked.arms or tuple(self.ablation.arms)
+        seeds = self.ablation.pretraining_seeds[: asked.seeds]
+        yield from (c for c in self.cells() if c.model in models and c.arm in arms and c.seed in seeds)

@@ -1,0 +1,173 @@
+"""The step that compares: every cell's scores in, a verdict out."""
+
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, ClassVar
+
+from corpus.canonical import canonical_json
+from corpus.errors import DataError
+from corpus.manifest import Manifest
+from pipelines.ablation import evaluation
+from pipelines.ablation.cell import CellStep, files, result
+from pipelines.ablation.controls import ControlsStep
+from pipelines.ablation.corpora import corpus_place, manifests
+from pipelines.ablation.finetuned import ITEMS, FineTunedStep
+from pipelines.ablation.sections import Ablation
+from pipelines.ablation.tokens import tokens_name
+from pipelines.ablation.trainings import Cell
+from pipelines.ablation.verdict import verdict
+from pipelines.artifact import Built, Place, Workshop
+from pipelines.names import DEDUPED, EXTRACTED, PAGES, VERDICT
+from pipelines.tokens_step import local_folder
+from pipelines.training_plan import model_told, rows_told, training_config
+from training.evaluation import results
+
+RULE = (
+    "An item is left out, for all arms alike, where {:.0%} of its words or more stand in 13-grams that are also in the "
+    "training text of some arm (Touvron et al. 2023, appendix A.6; Brown et al. 2020, appendix C)."
+)
+FOUND, ABOUT = "verdict.json", "about.json"
+
+
+@dataclass(frozen=True)
+class VerdictStep:
+    """verdict.json, and in about.json what was compared."""
+
+    ablation: Ablation
+    cells: tuple[CellStep, ...]
+    finetuned: tuple[FineTunedStep, ...]
+    controls: tuple[ControlsStep, ...]
+    name: ClassVar[str] = VERDICT
+    kind: ClassVar[str] = "verdict"
+    version: ClassVar[int] = 1
+
+    @property
+    def inputs(self) -> tuple[str, ...]:
+        """All that was scored, and what it was made from."""
+        tokens = [tokens_name(model, arm) for model in self.ablation.models for arm in self.ablation.arms]
+        return (*(step.name for step in self._scored()), evaluation.NAME, *tokens)
+
+    def _scored(self) -> Iterator[CellStep | FineTunedStep | ControlsStep]:
+        yield from self.cells
+        yield from self.finetuned
+        yield from self.controls
+
+    def raw_inputs(self) -> Mapping[str, Any]:
+        """Nothing from outside."""
+        return {}
+
+    def recipe(self) -> Mapping[str, Any]:
+        """What is compared with what."""
+        arms = {name: arm.model_dump(mode="json", exclude={"set"}) for name, arm in self.ablation.arms.items()}
+        return {
+            "arms": [[name, said] for name, said in arms.items()],
+            "baseline": self.ablation.baseline,
+            "unfiltered": self.ablation.unfiltered,
+            "step_version": self.version,
+        }
+
+    def plan(self, inputs: Mapping[str, Manifest]) -> None:
+        """None: it is no corpus."""
+
+    def build(self, shop: Workshop) -> Built:
+        """Compares; DataError where trainings of one model did not read as much."""
+        _check_equal(self.cells, shop.inputs)
+        suites = {f"finetune/{name}": task.suite for name, task in evaluation.fine_tasks(shop.place).items()}
+        said = verdict(
+            {_cell(cell): result(shop.place, cell.name, cell.config) for cell in self.cells},
+            self._tuned(shop.place),
+            arms=list(self.ablation.arms),
+            baseline=self.ablation.baseline,
+            unfiltered=self.ablation.unfiltered,
+            doses=self.doses,
+            controls={step.cell.model: _controls(shop.inputs[step.name]) for step in self.controls},
+            suites=suites,
+        )
+        shop.folder.write(FOUND, canonical_json(said))
+        shop.folder.write(ABOUT, canonical_json(about(self.ablation, shop.place)))
+        n_found = sum(one["found"] for one in said["comparisons"])
+        says = f"{n_found} differences found in {len(said['comparisons'])} comparisons"
+        return Built(shards=(files(local_folder(shop.folder), (FOUND, ABOUT)),), measures={"says": says})
+
+    @property
+    def doses(self) -> dict[float, str]:
+        """The arms that put documents back into the baseline, by share."""
+        return {
+            arm.put_back.share: name
+            for name, arm in self.ablation.arms.items()
+            if arm.put_back is not None and arm.like == self.ablation.baseline
+        }
+
+    def _tuned(self, place: Place) -> dict[Cell, results.CellResult]:
+        found: dict[Cell, dict[str, results.Scores]] = {}
+        for step in self.finetuned:
+            scores = results.read(local_folder(place.folder(step.name)) / ITEMS)
+            found.setdefault(_cell(step.cell), {}).update(scores)
+        return {cell: results.CellResult(scores, ()) for cell, scores in found.items()}
+
+
+def _cell(cell: CellStep) -> Cell:
+    return cell.model, cell.arm, cell.seed
+
+
+def _check_equal(cells: Sequence[CellStep], made: Mapping[str, Manifest]) -> None:
+    read: dict[str, tuple[str, int]] = {}
+    for cell in cells:
+        tokens = int(made[cell.name].measures["tokens"])
+        name, before = read.setdefault(cell.model, (cell.name, tokens))
+        if tokens != before:
+            raise DataError(
+                f"{cell.name} read {tokens:,} tokens and {name} {before:,}: arms that differ in tokens do not compare; "
+                f"remove their manifests and run again"
+            )
+
+
+def _controls(made: Manifest) -> dict[str, Mapping[str, float]]:
+    return {kind: values for kind, values in made.measures.items() if kind != "says"}
+
+
+def about(ablation: Ablation, place: Place) -> dict[str, Any]:
+    """What was compared: arms, corpora, budgets, what was left out of the evaluation."""
+    made = place.need(evaluation.NAME)
+    return {
+        "arms": {arm: _arm(ablation, place, arm) for arm in ablation.arms},
+        "corpora": {arm: _corpus(ablation, place, arm) for arm in ablation.built},
+        "budget": {model: _budget(ablation, model) for model in ablation.models},
+        "contamination": {"sets": made.measures["sets"], "rule": RULE.format(ablation.evaluation.max_overlap)},
+        "seeds": ablation.pretraining_seeds,
+        "version": place.version,
+    }
+
+
+def _arm(ablation: Ablation, place: Place, arm: str) -> dict[str, Any]:
+    entry = ablation.arms[arm]
+    model = next(iter(ablation.models))
+    measures = place.need(tokens_name(model, arm)).measures
+    wanted = _budget(ablation, model)["tokens"]
+    says = entry.says
+    if not says and entry.put_back is not None:
+        says = f"{entry.like} with {entry.put_back.share:.0%} of what {entry.put_back.among} has more put back"
+    return {
+        "says": says or ", ".join(f"{path}: {value}" for path, value in entry.set.items()),
+        "corpora": list(manifests(ablation, place, arm)),
+        "documents": measures["n_documents"],
+        "tokens": measures["n_tokens"],
+        "epochs": wanted / max(measures["n_tokens"], 1),
+    }
+
+
+def _corpus(ablation: Ablation, place: Place, arm: str) -> dict[str, Any]:
+    lies = corpus_place(place, arm)
+    dropped: Counter[str] = Counter()
+    for name in (EXTRACTED, PAGES, DEDUPED):
+        dropped.update({t.drop_reason: t.documents for t in lies.need(name).tally if t.drop_reason is not None})
+    kept = lies.need(DEDUPED)
+    return {"read": lies.need(EXTRACTED).read, "kept": kept.kept, "kept_bytes": kept.kept_bytes, "dropped": dropped}
+
+
+def _budget(ablation: Ablation, model: str) -> dict[str, Any]:
+    asked = ablation.trains(model, ablation.seed)
+    config = training_config(asked, asked.tokenizer.vocab_size)
+    told = {"model": model_told(asked), "rows": rows_told(asked)}
+    return {**told, "steps": config.steps, "tokens": config.tokens_after(config.steps)}

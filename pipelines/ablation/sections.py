@@ -1,0 +1,218 @@
+"""What an ablation's recipe may say: corpora that differ in one thing, models that differ in nothing else.
+
+    Ablation = name, seed, seeds, sources, corpus, arms, baseline, models, evaluation, finetuning
+
+`corpus` is what the arms have in common; an arm is that with some values set over it, or another arm with documents
+put back. Each model is trained on each arm once a seed, on as many tokens. Nothing heavy is imported here.
+"""
+
+from collections.abc import Mapping
+from functools import cached_property
+from typing import Annotated, Any, Literal, NamedTuple, Self
+
+from pydantic import Field, model_validator
+
+from corpus.errors import ConfigError
+from pipelines.sections import (
+    Corpus,
+    Count,
+    Name,
+    Positive,
+    Recipe,
+    Section,
+    Share,
+    Sourced,
+    Tokenizer,
+    Training,
+    Weight,
+)
+from pipelines.wording import fault, unknown
+from pipelines.yaml12 import Plain
+
+
+class PutBack(Section):
+    """Some of the documents that arm `among` has and this one has not, chosen by a hash of their ids: a larger share
+    puts back every document that a smaller one does."""
+
+    among: Name
+    share: Share
+
+
+class Arm(Section):
+    """A corpus to train on."""
+
+    says: str = ""  # what it is, for the report
+    set: Mapping[str, Any] = Field(default_factory=dict)  # dotted path under `corpus` -> value: extract.tier: text
+    like: Name | None = None  # an arm whose documents it has, in place of a corpus of its own
+    put_back: PutBack | None = None
+
+    @model_validator(mode="after")
+    def _one_or_the_other(self) -> Self:
+        if (self.like is None) != (self.put_back is None):
+            raise fault("puts documents back into an arm: give both `like` and `put_back`, or neither")
+        if self.like is not None and self.set:
+            raise fault("has a corpus of its own, with `set`, or that of another arm, with `like`; leave one out")
+        return self
+
+
+class Model(Section):
+    """One architecture: how it reads and how it learns."""
+
+    tokenizer: Tokenizer
+    training: Training
+
+
+class Pretraining(NamedTuple):
+    """What trains a model, as training_plan.py takes it."""
+
+    seed: int
+    tokenizer: Tokenizer
+    training: Training
+
+
+class Evaluation(Section):
+    """What the models are asked. Sets of which too much stands in some arm's training text are an error."""
+
+    data: str | None = None  # a folder with GLUE, SuperGLUE, BLiMP, LAMBADA, ...: docs/evaluation_data.md
+    held_out: Mapping[Name, Name] = Field(default_factory=dict)  # name of a set -> the arm whose held-out pages it is
+    neutral: Mapping[Name, tuple[str, ...]] = Field(default_factory=dict)  # set -> text files that no arm was made from
+    set_bytes: Count = 200_000  # of text in each of these sets
+    document_chars: Count = 2000  # of each text, from its beginning: many texts tell more than a few long ones
+    points: Count = 4  # measurements of these sets on the way, evenly spaced, the last one included
+    minimal_pairs: Count | None = None  # of BLiMP; all of them where left out
+    items: Count | None = None  # of each other set
+    choices: tuple[str, ...] = ()  # arc-easy, piqa, boolq, copa, ...
+    completions: tuple[Literal["lambada"], ...] = ()
+    max_overlap: Share = 0.2  # of an item's words in n-grams of the training text; above it the item is left out
+    max_left_out: Share = 0.5  # of a set's items; above it the set has leaked
+
+
+class FineTuning(Section):
+    """Learning tasks from examples, from each pretrained model."""
+
+    tasks: tuple[str, ...]
+    models: tuple[Name, ...] | None = None  # all of them
+    arms: tuple[Name, ...] | None = None  # all of them
+    seeds: Count = 3  # the first so many of the pretrainings, each fine-tuned once
+    epochs: Positive = 3.0
+    batch: Count = 32
+    max_examples: Count | None = None
+    learning_rate: Mapping[Name, Positive] = Field(default_factory=dict)  # by model; as published where left out
+
+
+class Ablation(Sourced):
+    """A whole recipe of an ablation; see this file's head."""
+
+    seeds: Annotated[int, Field(strict=True, ge=1, le=1000)] = 5  # pretrainings of each arm, the same in all
+    arms: Mapping[Name, Arm]
+    baseline: Name  # what the others are compared with
+    unfiltered: Name | None = None  # the other side of T5's comparison
+    vocabulary: tuple[Name, ...] | Literal["each"]  # the arms that the one vocabulary is trained on, or one for each
+    max_epochs: Weight = 1.0  # how often a document of an arm may be read
+    models: Mapping[Name, Model]
+    evaluation: Evaluation = Evaluation()
+    finetuning: FineTuning | None = None
+
+    @model_validator(mode="after")
+    def _fits_together(self) -> Self:
+        self._check_names()
+        if self.corpus.holdout is None and self.evaluation.held_out:
+            raise fault("must hold pages out for evaluation.held_out; write holdout: {share: 0.05}", "corpus")
+        for name, model in self.models.items():
+            if self.vocabulary == "each" and model.tokenizer.model != "bpe-bytes":
+                raise fault(
+                    "is each, and figures per token of different vocabularies do not compare; take one for all, or "
+                    f"leave out models.{name}: only a decoder over bytes is measured in bits per byte",
+                    "vocabulary",
+                )
+        return self
+
+    def _check_names(self) -> None:
+        arms, models = list(self.arms), list(self.models)
+        if len(arms) < 2:
+            raise fault("has fewer than two arms: there is nothing to compare", "arms")
+        if not models:
+            raise fault("is empty; name at least one model", "models")
+        named: list[tuple[tuple[str | int, ...], str | None]]
+        named = [(("baseline",), self.baseline), (("unfiltered",), self.unfiltered)]
+        named += [(("evaluation", "held_out", name), arm) for name, arm in self.evaluation.held_out.items()]
+        if self.vocabulary != "each":
+            named += [(("vocabulary", n), arm) for n, arm in enumerate(self.vocabulary)]
+        for name, arm in self.arms.items():
+            named += [(("arms", name, "like"), arm.like)]
+            named += [(("arms", name, "put_back", "among"), arm.put_back.among if arm.put_back else None)]
+        if self.finetuning is not None:
+            named += [(("finetuning", "arms", n), arm) for n, arm in enumerate(self.finetuning.arms or ())]
+            for n, model in enumerate(self.finetuning.models or ()):
+                if model not in models:
+                    raise fault(unknown("model", model, models, "Models here"), "finetuning", "models", n)
+        for path, arm_name in named:
+            if arm_name is not None and arm_name not in arms:
+                raise fault(unknown("arm", arm_name, arms, "Arms here"), *path)
+        for path, arm_name in named:
+            if path[0] != "finetuning" and path[0] != "baseline" and arm_name and self.arms[arm_name].like:
+                raise fault(f"is {arm_name}, which has no corpus of its own; name an arm that has one", *path)
+
+    @cached_property
+    def built(self) -> dict[str, Recipe]:
+        """The recipe of each arm that has a corpus of its own; ConfigError where a value set over it does not fit."""
+        return {name: self._recipe(name) for name, arm in self.arms.items() if arm.like is None}
+
+    def _recipe(self, name: str) -> Recipe:
+        from pydantic import ValidationError
+
+        from pipelines.places import Places
+        from pipelines.rules import build_rules
+
+        data = self.corpus.model_dump(mode="json")
+        said = [f"corpus.{path} of arm {name}" for path in self.arms[name].set]
+        for path, value in self.arms[name].set.items():
+            if path.split(".")[0] == "holdout":
+                raise ConfigError(f"arms.{name}.set.{path}: what is held out must be the same pages in all arms")
+            data = _laid_over(data, path.split("."), value, f"arms.{name}.set.{path}")
+        try:
+            corpus = Corpus.model_validate(data)
+        except ValidationError as error:
+            raise Places(file=f"arms.{name}.set ({', '.join(said)})").first_error(error, data, ("corpus",)) from error
+        build_rules(corpus.rules)
+        return Recipe(name=name, seed=self.seed, sources=self.sources, corpus=corpus)
+
+    def trains(self, model: str, seed: int) -> "Pretraining":
+        """What trains a model."""
+        return Pretraining(seed, self.models[model].tokenizer, self.models[model].training)
+
+    @property
+    def pretraining_seeds(self) -> list[int]:
+        """One for each pretraining of an arm."""
+        return [self.seed + n for n in range(self.seeds)]
+
+    def kind(self, model: str) -> str:
+        """decoder, encoder or encoder-decoder."""
+        from pipelines.training_plan import model_spec
+
+        asked = self.models[model]
+        return model_spec(asked.training, asked.tokenizer.vocab_size).kind
+
+    def identity(self) -> Plain:
+        """All that is asked for, without where it lies."""
+        plain: Plain = self.model_dump(mode="json", exclude={"name", "sources"})
+        return plain
+
+    def require_inputs(self) -> None:
+        """ConfigError for a source without paths."""
+        next(iter(self.built.values())).require_inputs()
+
+
+def _laid_over(data: Any, steps: list[str], value: Plain, where: str) -> Any:
+    """A copy with a value set at a path of names and of places in lists."""
+    if not steps:
+        return value
+    step, rest = steps[0], steps[1:]
+    if isinstance(data, list):
+        if not step.isdecimal() or int(step) >= len(data):
+            raise ConfigError(f"{where}: {step} is no place in a list of {len(data)}")
+        return [_laid_over(item, rest, value, where) if n == int(step) else item for n, item in enumerate(data)]
+    if data is not None and not isinstance(data, Mapping):
+        raise ConfigError(f"{where}: there is nothing inside {data!r} to set")
+    below = data or {}
+    return {**below, step: _laid_over(below.get(step), rest, value, where)}
