@@ -1,7 +1,8 @@
-"""What docs/ablation.md and the README say of ablations: recipes load, commands parse, figures are those of the code."""
+"""What docs/ablation.md and the README say of ablations: recipes load, commands parse, figures are as computed."""
 
 import re
 import shlex
+from itertools import pairwise
 from pathlib import Path
 
 import pytest
@@ -41,7 +42,7 @@ def test_a_command_that_is_shown_names_what_there_is(page: str) -> None:
     text = (ROOT / page).read_text().replace("\\\n#", " ").replace("\\\n", " ")
     (line,) = re.findall(r"^#? *millstream ablate (.*)$", text, re.MULTILINE)
     recipe, *words = shlex.split(line)
-    sets = [value for flag, value in zip(words, words[1:], strict=False) if flag == "--set"]
+    sets = [value for flag, value in pairwise(words) if flag == "--set"]
     ablation = load_as(Ablation, recipe, sets)
     ablation.require_inputs()
     assert ablation.evaluation.data == "/data/eval"

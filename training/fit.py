@@ -35,7 +35,7 @@ from training.evaluation.leak import check_apart
 from training.evaluation.perplexity import HeldOut, bits
 from training.evaluation.targets import held_out_shards, once, per_target
 from training.hang import Watchdog
-from training.held_out import HeldOutScores, Scorer
+from training.held_out import Figures, HeldOutScores, Scorer
 from training.launched import cores, launched
 from training.models import Model
 from training.module import LanguageModule
@@ -65,14 +65,14 @@ def fit(
     out: Path,
     *,
     held_out: Sequence[HeldOut] = (),
-    at_the_end: bool = True,
+    figures: Figures | None = None,
     on_progress: Progress | None = None,
     before_saving: Callable[[], None] | None = None,
 ) -> Measures:
     """Trains on the shards and returns the measures, {} on all but the first rank; ConfigError before any work if parts
     do not fit together, GateError once the loss is no number, MillstreamError for a full disk. Held-out documents are
-    scored on the way, and, unless someone else does it, `at_the_end`. What `before_saving` raises keeps the weights of
-    an earlier run in place."""
+    scored on the way and at the end; `figures`, in their place, are asked for on the way alone. What `before_saving`
+    raises keeps the weights of an earlier run in place."""
     with quiet(), explained(str(out), FULL):
         loggers.check(config.run.loggers)
         place = Placement.of(config)
@@ -80,7 +80,7 @@ def fit(
         torch.set_num_threads(config.run.threads or cores(launched()))
         if place.rank == 0:
             check_apart(shards, vocab.encode_batch([text for text, _ in held_out]))
-        trained = _run(config, place, data, vocab, out, held_out, on_progress)
+        trained = _run(config, place, data, vocab, out, held_out, figures, on_progress)
         model = _whole(trained.module)
         if dist.is_initialized():
             dist.destroy_process_group()  # NCCL's complains otherwise
@@ -90,7 +90,7 @@ def fit(
         before_saving()
     _save(model, config, vocab, out)
     measures = _measures(config, place, out, trained)
-    if held_out and at_the_end:
+    if held_out:
         measures |= _worth(config, place, data, vocab, held_out, out)
     return measures
 
@@ -102,6 +102,7 @@ def _run(
     vocab: Vocab,
     out: Path,
     held_out: Sequence[HeldOut],
+    figures: Figures | None,
     on_progress: Progress | None,
 ) -> Trained:
     torch.manual_seed(config.seed)
@@ -121,8 +122,8 @@ def _run(
         Scorer(config, data, vocab, held_out if every else ()) as scorer,
         Watchdog(config.run.timeout, out / "hangs", place.rank, place.world) as watchdog,
     ):
-        if every and held_out:
-            callbacks.append(HeldOutScores(out / "held_out.csv", every, scorer))
+        if every and (held_out or figures):
+            callbacks.append(HeldOutScores(out / "held_out.csv", every, figures or scorer.figures))
         callbacks += [checkpoints, Beats(watchdog)]
         began = time.perf_counter()
         _trainer(config, place, out, callbacks, shown).fit(module, data)

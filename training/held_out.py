@@ -4,7 +4,7 @@ held_out.csv: step,measure,value      200,bits_per_byte,1.9231      200,bits_per
 """
 
 import csv
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import ExitStack
 from pathlib import Path
 from typing import Any, cast
@@ -55,11 +55,15 @@ class Scorer:
         return {f"nats_per_target/{name}": term["nats_per_target"] for name, term in terms.items()}
 
 
+Figures = Callable[[Model, Share], dict[str, float]]
+"""What a model is worth, by name; ranks may share the work."""
+
+
 class HeldOutScores(lightning.Callback):
     """Measures every `evaluate_every` steps, on all ranks together."""
 
-    def __init__(self, path: Path, every: int, scorer: Scorer) -> None:
-        self.path, self.every, self.scorer = path, every, scorer
+    def __init__(self, path: Path, every: int, figures: Figures) -> None:
+        self.path, self.every, self.figures = path, every, figures
 
     def on_train_epoch_start(self, trainer: lightning.Trainer, module: lightning.LightningModule) -> None:
         if trainer.is_global_zero:
@@ -74,7 +78,7 @@ class HeldOutScores(lightning.Callback):
         share = Share(trainer.global_rank, trainer.world_size, str(trainer.strategy.root_device))
         model = cast(LanguageModule, module).model
         with beside_training(model):
-            found = self.scorer.figures(model, share)
+            found = self.figures(model, share)
         if not trainer.is_global_zero:
             return
         with self.path.open("a", newline="", encoding="utf-8") as file:

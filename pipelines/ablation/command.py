@@ -5,6 +5,7 @@ from collections.abc import Sequence
 
 from rich.console import Console
 
+from corpus.errors import ConfigError
 from corpus.storage import Folder
 from pipelines.ablation import corpora, outcome
 from pipelines.ablation.crew import side_by_side
@@ -17,9 +18,11 @@ from pipelines.commands import check_version
 from pipelines.names import VERDICT
 from pipelines.recipe import load_as
 from pipelines.session import RUNS, remember, working
-from pipelines.training_plan import planned_objective
+from pipelines.training_plan import planned_objective, planned_specials
+from training.evaluation.holes import hole
 
 REPORT = "report.html"
+ASKED_IN_HOLES = ("pairs", "choices", "completions")
 
 
 def ablate(
@@ -30,7 +33,7 @@ def ablate(
     check_version(version)
     place = Place(Folder(root or str(RUNS / ablation.name)), version)
     graph = Graph(ablation, place)
-    check(ablation)
+    check(ablation, graph)
     console = Console()
     with working(place, "local", workers, [], console) as runner:
         corpora.build(ablation, runner, limit)
@@ -38,21 +41,32 @@ def ablate(
         for model in ablation.models:
             check_budget(ablation, place, model, list(ablation.arms))
         runner.run([graph.evaluation()])
-        cells, controls, finetuned = graph.cells(), graph.controls(), graph.finetuned()
-        verdict = VerdictStep(ablation, tuple(cells), tuple(finetuned), tuple(controls))
-        made = [*graph.vocabularies(), *graph.tokens(), graph.evaluation(), *cells, *controls, *finetuned, verdict]
-        remember(place, ablation, made)
-        for phase, steps in (("trainings", cells), ("controls", controls), ("fine-tunings", finetuned)):
-            side_by_side(phase, steps, place, runner.workers, runner.progress, runner.told)
+        cells, scores, controls, finetuned = graph.cells(), graph.scores(), graph.controls(), graph.finetuned()
+        verdict = VerdictStep(ablation, tuple(scores), tuple(finetuned), tuple(controls))
+        before = [*graph.vocabularies(), *graph.tokens(), graph.evaluation()]
+        remember(place, ablation, [*before, *cells, *scores, *controls, *finetuned, verdict])
+        side_by_side("trainings", cells, runner, "tokens")
+        side_by_side("evaluations", [*scores, *controls], runner)
+        side_by_side("fine-tunings", finetuned, runner, "examples")
         runner.run([verdict])
     tell(place, ablation.name, console)
 
 
-def check(ablation: Ablation) -> None:
-    """ConfigError for what cannot be, before any work."""
+def check(ablation: Ablation, graph: Graph) -> None:
+    """ConfigError or DataError for what cannot be, before any work."""
     ablation.require_inputs()
+    battery, _ = graph.evaluation().outside
     for model in ablation.models:
-        planned_objective(ablation.trains(model, ablation.seed))
+        asked = ablation.trains(model, ablation.seed)
+        task = planned_objective(asked)
+        if task.kind == "encoder-decoder" and any(battery.of(kind) for kind in ASKED_IN_HOLES):
+            try:
+                hole(task.name, planned_specials(asked.tokenizer), [0], [0], [0] if battery.of("pairs") else [])
+            except ConfigError as error:
+                raise ConfigError(
+                    f"models.{model}: {error}; take another objective, or set evaluation.minimal_pairs=0, "
+                    f"evaluation.choices=[] and evaluation.completions=[]"
+                ) from error
 
 
 def tell(place: Place, name: str, console: Console) -> None:

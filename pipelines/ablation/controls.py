@@ -13,7 +13,7 @@ from pipelines.ablation.tokens import opened
 from pipelines.artifact import Built, Workshop
 from tokenizer import vocab
 from tokenizer.bigram import Bigram
-from training.evaluation.battery import Battery, measured
+from training.evaluation.battery import HELD_OUT, Battery, measured
 
 
 @dataclass(frozen=True)
@@ -34,12 +34,12 @@ class ControlsStep:
         return self.cell.inputs
 
     def raw_inputs(self) -> Mapping[str, Any]:
-        """Nothing from outside."""
-        return {}
+        """What is asked, by content."""
+        return {"battery": evaluation.digest(self.cell.place, evaluation.BATTERY)}
 
     def recipe(self) -> Mapping[str, Any]:
         """As a cell has it: the seed decides the weights before training."""
-        return self.cell.recipe()
+        return {**self.cell.recipe(), "step_version": self.version}
 
     def plan(self, inputs: Mapping[str, Manifest]) -> None:
         """None: it is no corpus."""
@@ -50,7 +50,7 @@ class ControlsStep:
 
         from training import models
 
-        words, asked = vocab.load(shop.place.folder(self.inputs[0])), evaluation.battery(shop.place)
+        words, asked = vocab.load(shop.place.folder(self.cell.words)), evaluation.battery(shop.place)
         config = self.cell.config
         torch.set_num_threads(config.run.threads or 1)
         torch.manual_seed(config.seed)
@@ -58,7 +58,7 @@ class ControlsStep:
         scores = measured(model, words, task, asked, self.cell.ablation.seed)
         found = {"untrained": {name: score.value for name, score in scores.items()}}
         if task.name == "causal" and words.lossless:
-            shards = opened(shop.place, self.inputs[1], words.size)
+            shards = opened(shop.place, self.cell.tokens, words.size)
             found["bigram"] = _bigram(Bigram.fit((shard.tokens for shard in shards), words.size), words, asked)
         return Built(measures={**found, "says": f"{', '.join(found)}: {len(scores)} measures"})
 
@@ -71,7 +71,7 @@ def _bigram(bigram: Bigram, words: vocab.Vocab, asked: Battery) -> dict[str, flo
 
     found = {
         f"bits_per_byte/{name}": sum(bits([doc.text for doc in docs])) / sum(len(doc.text.encode()) for doc in docs)
-        for name, docs in asked.of("held_out").items()
+        for name, docs in asked.of(HELD_OUT).items()
     }
     for pairs in asked.of("pairs").values():
         good, bad = np.array(bits([pair.good for pair in pairs])), np.array(bits([pair.bad for pair in pairs]))

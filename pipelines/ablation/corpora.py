@@ -13,6 +13,8 @@ from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
+import numpy as np
+import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
@@ -33,6 +35,9 @@ from pipelines.runner import Runner
 from pipelines.session import remember
 
 COLUMNS = ("id", "source", "url", "text")
+
+KEY = np.dtype("S16")
+Keys = npt.NDArray[np.bytes_]
 
 Part = Callable[[], Iterator[pa.RecordBatch]]
 """Training documents of an arm that become one token shard."""
@@ -57,7 +62,8 @@ def _share_extraction(root: Folder, place: Place, recipe: Recipe, limit: int | N
     """Links the arm's corpus/extracted to the one for all arms that read archives as it does."""
     if root.local is None or place.root.local is None:
         raise ConfigError(f"{root.url}: token shards are memory-mapped; give an ablation a --root on a local disk")
-    reads = [recipe.identity("corpus.extract"), recipe.corpus.split_bytes, recipe.corpus.max_page_bytes, limit]
+    cut = recipe.corpus
+    reads = [recipe.identity("corpus.extract"), cut.split_bytes, cut.max_page_bytes, cut.reject_samples, limit]
     there = root.local / "extracted" / fingerprint(reads)[:12]
     here = place.root.local / EXTRACTED
     there.mkdir(parents=True, exist_ok=True)
@@ -65,6 +71,10 @@ def _share_extraction(root: Folder, place: Place, recipe: Recipe, limit: int | N
     target = Path(os.path.relpath(there, here.parent))
     if here.is_symlink() and here.readlink() != target:
         here.unlink()
+    if here.exists() and not here.is_symlink():
+        raise ConfigError(
+            f"{here} is a folder, where a link to {there} is to be; give the ablation a --root of its own"
+        )
     if not here.is_symlink():
         here.symlink_to(target, target_is_directory=True)
 
@@ -85,9 +95,9 @@ def parts(ablation: Ablation, place: Place, arm: str) -> list[Part]:
     if entry.put_back is None:
         return [*found]
     among = _files(place, entry.put_back.among, DEDUPED)
-    has = pa.concat_arrays(
-        [rows["id"] for file in _files(place, own, DEDUPED) for rows in read_batches(file.path, ["id"])]
-    )
+    files = _files(place, own, DEDUPED)
+    ids = [_keys(rows["id"]) for file in files for rows in read_batches(file.path, ["id"], file.size)]
+    has = np.sort(np.concatenate([np.empty(0, KEY), *ids]))
     return [*found, *(partial(_put_back, ablation, file, has, entry.put_back.share) for file in among)]
 
 
@@ -102,11 +112,17 @@ def training_documents(ablation: Ablation, file: StoredFile) -> Iterator[pa.Reco
             yield batch.filter(pc.is_null(marked["drop_reason"]))
 
 
-def _put_back(ablation: Ablation, file: StoredFile, has: pa.Array, share: float) -> Iterator[pa.RecordBatch]:
+def _put_back(ablation: Ablation, file: StoredFile, has: Keys, share: float) -> Iterator[pa.RecordBatch]:
     for batch in training_documents(ablation, file):
-        lacks = pc.invert(pc.is_in(batch["id"], value_set=has))
+        keys = _keys(batch["id"])
+        lacks = np.searchsorted(has, keys, "left") == np.searchsorted(has, keys, "right")
         drawn = shares(batch["id"].to_pylist(), f"put back {ablation.seed}") < share
-        yield batch.filter(pc.and_(lacks, pa.array(drawn)))
+        yield batch.filter(pa.array(drawn & lacks))
+
+
+def _keys(ids: pa.Array) -> Keys:
+    """Ids of 32 hex digits as 16 bytes each."""
+    return np.array([bytes.fromhex(id_) for id_ in ids.to_pylist()], KEY)
 
 
 def held_out(place: Place, arm: str) -> Iterator[tuple[str, str]]:

@@ -6,7 +6,6 @@ from typing import Any
 
 from corpus.canonical import fingerprint
 from pipelines.artifact import Place, Step
-from pipelines.engines.engine import Progress
 from pipelines.engines.pool import Pool
 from pipelines.runner import Runner, identity, summary
 from pipelines.session import own_usage
@@ -43,30 +42,23 @@ class _Counted:
         self.before = units
 
 
-def side_by_side(
-    phase: str,
-    steps: Sequence[Step],
-    place: Place,
-    workers: int,
-    progress: Progress,
-    told: Callable[[str], None],
-    unit: str = "tokens",
-) -> None:
-    """Every step that is not done, `workers` at a time; tells of each when it is."""
+def side_by_side(phase: str, steps: Sequence[Step], runner: Runner, unit: str = "steps") -> None:
+    """Every step that is not done, as many at a time as the runner has workers; tells of each when it is."""
+    place = runner.place
     todo = [step for step in steps if not _done(step, place)]
     if len(todo) < len(steps):
-        told(f"{phase}: {len(steps) - len(todo)} of {len(steps)} done already")
+        runner.told(f"{phase}: {len(steps) - len(todo)} of {len(steps)} done already")
     if not todo:
         return
     finished, units, waiting = len(steps) - len(todo), 0, [*todo]
-    with Pool(workers) as pool:
+    with Pool(runner.workers) as pool:
         for new, more in pool.run([StepTask(step, place) for step in todo]):
             finished, units = finished + new, units + more
             if new:
                 for step in [step for step in waiting if _done(step, place)]:
                     waiting.remove(step)
-                    told(f"{step.name}: {summary(place.need(step.name))}")
-            progress(phase, finished, len(steps), units, unit)
+                    runner.told(f"{step.name}: {summary(place.need(step.name))}")
+            runner.progress(phase, finished, len(steps), units, unit)
 
 
 def _done(step: Step, place: Place) -> bool:

@@ -33,11 +33,11 @@ from pipelines.ablation.tokens import documents_identity
 from pipelines.artifact import Built, Place, Workshop
 from pipelines.tokens_step import local_folder
 from training.evaluation import tasks
-from training.evaluation.battery import Battery, Document
+from training.evaluation.battery import HELD_OUT, Battery, Document
 from training.evaluation.items import Choices, Completion, FineTask, Labelled, MinimalPair
 
 NAME = "evaluation/main"
-BATTERY, TASKS = "battery.jsonl", "tasks.jsonl"
+BATTERY = "battery.jsonl"
 
 
 @dataclass(frozen=True)
@@ -55,10 +55,7 @@ class EvaluationStep:
         """The arms' corpora, and the sets from outside by content."""
         corpora = {f"corpora/{arm}": self._corpus(arm) for arm in self.ablation.built}
         battery, fine = self.outside
-        digest = sha256()
-        for line in chain(battery.lines(), *(_lines(task) for task in fine)):
-            digest.update(line.encode())
-        return corpora | {"sets": digest.hexdigest()}
+        return corpora | {"sets": _digest(chain(battery.lines(), *(_lines(task) for task in fine)))}
 
     def _corpus(self, arm: str) -> str:
         return next(iter(manifests(self.ablation, self.place, arm).values())).fingerprint
@@ -68,7 +65,7 @@ class EvaluationStep:
         """What the user's files hold; ConfigError or DataError for what cannot be read."""
         asked, tuning = self.ablation.evaluation, self.ablation.finetuning
         found: dict[str, Mapping[str, Sequence[Any]]] = {}
-        found["held_out"] = {
+        found[HELD_OUT] = {
             name: self._some(neutral.documents(list(map(Path, paths)), asked.document_chars))
             for name, paths in asked.neutral.items()
         }
@@ -84,7 +81,11 @@ class EvaluationStep:
             found["pairs"] = {"blimp": tasks.minimal_pairs(data, asked.minimal_pairs)}
         found["choices"] = {name: tasks.choices(data, name, asked.items) for name in asked.choices}
         found["completions"] = {name: tasks.completions(data, asked.items) for name in asked.completions}
-        return Battery(found), [tasks.fine_task(data, name) for name in (tuning.tasks if tuning else ())]
+        fine = {name: tasks.fine_task(data, name) for name in (tuning.tasks if tuning else ())}
+        for name, task in fine.items():
+            if name != task.name:
+                raise ConfigError(f"finetuning.tasks: {name} is called {task.name} here; write that")
+        return Battery(found), [*fine.values()]
 
     def recipe(self) -> Mapping[str, Any]:
         """Which sets, how many items, and what is left out."""
@@ -98,27 +99,34 @@ class EvaluationStep:
         """Gathers, compares, leaves out, writes."""
         (battery, fine), asked = self.outside, self.ablation.evaluation
         own = {name: self._some(held_out(self.place, arm)) for name, arm in asked.held_out.items()}
-        battery = battery.joined("held_out", own)
+        battery = battery.joined(HELD_OUT, own)
         texts = [*_texts(battery), *_task_texts(fine)]
         left, counts = self._judged(texts, self._covered(shop, [text for _, _, text in texts]))
         shop.lease.check()
-        kept = [line for task in fine for line in _lines(task, left.get(f"finetune/{task.name}", ()))]
-        infos = [_written(shop, BATTERY, battery.without(left).lines()), _written(shop, TASKS, kept)]
+        battery = battery.without(left)
+        infos = [_written(shop, BATTERY, battery.lines())]
+        infos += [
+            _written(shop, _file(task.name), _lines(task, left.get(f"finetune/{task.name}", ()))) for task in fine
+        ]
+        only_texts = Battery({HELD_OUT: battery.of(HELD_OUT)})
+        digests = {info.file: info.sha256 for info in infos} | {HELD_OUT: _digest(only_texts.lines())}
         items, out = (sum(count[part] for count in counts.values()) for part in ("items", "left_out"))
         says = f"{items:,} items in {len(counts)} sets, {out:,} left out: they stand in training text"
         files = {info.file.partition(".")[0]: info for info in infos}
-        return Built(shards=(ShardInfo(0, files),), measures={"sets": counts, "says": says})
+        return Built(shards=(ShardInfo(0, files),), measures={"sets": counts, "digests": digests, "says": says})
 
     def _some(self, texts: Iterable[tuple[str, str]]) -> list[Document]:
-        """`set_bytes` of documents, by a hash of their ids, of each the beginning."""
+        """`set_bytes` of documents, by a hash of their ids, of each the beginning; no more than twice that is held."""
         asked = self.ablation.evaluation
-        ordered = sorted(texts, key=lambda found: (share(found[0], f"evaluation {self.ablation.seed}"), found[0]))
-        chosen, size = [], 0
-        for id_, text in ordered:
-            if size < asked.set_bytes:
-                chosen.append(Document(id_, text[: asked.document_chars]))
-                size += len(chosen[-1].text.encode())
-        return chosen
+        found: list[tuple[float, Document]] = []
+        size = 0
+        for id_, text in texts:
+            document = Document(id_, text[: asked.document_chars])
+            found.append((share(id_, f"evaluation {self.ablation.seed}"), document))
+            size += len(document.text.encode())
+            if size > 2 * asked.set_bytes:
+                found, size = _first(found, asked.set_bytes)
+        return [document for _, document in _first(found, asked.set_bytes)[0]]
 
     def _covered(self, shop: Workshop, texts: Sequence[str]) -> list[float]:
         """The share of each text that stands in the training text of some arm."""
@@ -147,8 +155,11 @@ class EvaluationStep:
             if covered >= asked.max_overlap:
                 count["left_out"] += 1
                 left.setdefault(name, set()).add(id_)
+        for name in {**asked.held_out, **asked.neutral}:
+            if name not in counts:
+                raise ConfigError(f"evaluation set {name} has no documents; hold more pages out, or leave the set away")
         for name, count in counts.items():
-            if count["left_out"] > asked.max_left_out * count["items"]:
+            if count["left_out"] == count["items"] or count["left_out"] > asked.max_left_out * count["items"]:
                 raise ConfigError(
                     f"evaluation set {name} has leaked into training: of {count['items']:,} items "
                     f"{count['left_out']:,} share {asked.max_overlap:.0%} of their words or more with the training "
@@ -156,6 +167,17 @@ class EvaluationStep:
                     f"{asked.max_left_out:g}"
                 )
         return left, counts
+
+
+def _first(found: Iterable[tuple[float, Document]], n_bytes: int) -> tuple[list[tuple[float, Document]], int]:
+    """Those of the lowest hashes that fill so many bytes, and how many they fill."""
+    chosen: list[tuple[float, Document]] = []
+    size = 0
+    for one in sorted(found):
+        if size < n_bytes:
+            chosen.append(one)
+            size += len(one[1].text.encode())
+    return chosen, size
 
 
 def _texts(battery: Battery) -> Iterator[tuple[str, str, str]]:
@@ -179,30 +201,44 @@ def _task_texts(fine: Sequence[FineTask]) -> Iterator[tuple[str, str, str]]:
 
 
 def _lines(task: FineTask, left: Collection[str] = ()) -> Iterator[str]:
-    said = {key: value for key, value in vars(task).items() if key not in ("name", "train", "dev")}
-    yield json.dumps({"task": task.name, "part": None, **said})
+    yield json.dumps({key: value for key, value in vars(task).items() if key not in ("train", "dev")})
     for part, items in (("train", task.train), ("dev", task.dev)):
         for item in items:
             if part == "train" or item.id not in left:
-                yield json.dumps({"task": task.name, "part": part, **item._asdict()}, ensure_ascii=False)
+                yield json.dumps({"part": part, **item._asdict()}, ensure_ascii=False)
 
 
-def fine_tasks(place: Place) -> dict[str, FineTask]:
-    """The tasks that the step has written, by name."""
-    found: dict[str, dict[str, Any]] = {}
-    with (local_folder(place.folder(NAME)) / TASKS).open(encoding="utf-8") as file:
+def fine_task(place: Place, name: str) -> FineTask:
+    """A task as the step has written it."""
+    with (local_folder(place.folder(NAME)) / _file(name)).open(encoding="utf-8") as file:
+        head: dict[str, Any] = json.loads(next(file))
+        plain: dict[str, Any] = {key: tuple(v) if isinstance(v, list) else v for key, v in head.items()}
+        items: dict[str, list[Labelled]] = {"train": [], "dev": []}
         for line in file:
             said = json.loads(line)
-            task, part = said.pop("task"), said.pop("part")
-            if part is None:
-                found[task] = {**said, "train": [], "dev": []}
-            else:
-                found[task][part].append(Labelled(**said))
-    return {name: FineTask(name=name, **{k: _plain(v) for k, v in said.items()}) for name, said in found.items()}
+            items[said.pop("part")].append(Labelled(**said))
+    return FineTask(**plain, train=tuple(items["train"]), dev=tuple(items["dev"]))
 
 
-def _plain(value: Any) -> Any:
-    return tuple(value) if isinstance(value, list) else value
+def _file(task: str) -> str:
+    return f"task-{task}.jsonl"
+
+
+def digest(place: Place, part: str) -> str:
+    """sha256 of a part of what is asked: "held_out", the battery, or a task's file."""
+    return str(place.need(NAME).measures["digests"][part])
+
+
+def task_digest(place: Place, task: str) -> str:
+    """sha256 of a task."""
+    return digest(place, _file(task))
+
+
+def _digest(lines: Iterable[str]) -> str:
+    found = sha256()
+    for line in lines:
+        found.update(f"{line}\n".encode())
+    return found.hexdigest()
 
 
 def battery(place: Place) -> Battery:

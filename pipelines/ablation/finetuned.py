@@ -10,13 +10,15 @@ import numpy as np
 from corpus.manifest import Manifest
 from pipelines.ablation import evaluation
 from pipelines.ablation.cell import CellStep, files
+from pipelines.ablation.scores import ITEMS, ready
 from pipelines.artifact import Built, Workshop
 from pipelines.tokens_step import local_folder
 from tokenizer import vocab
+from training.adapt.finetune import finetune
 from training.adapt.settings import FineTuning
 from training.evaluation import metrics, results
 
-ITEMS, PREDICTIONS = "items.parquet", "predictions.jsonl"
+PREDICTIONS = "predictions.jsonl"
 
 
 @dataclass(frozen=True)
@@ -34,12 +36,12 @@ class FineTunedStep:
 
     @property
     def inputs(self) -> tuple[str, ...]:
-        """The cell, its vocabulary, and the tasks."""
-        return (self.cell.name, self.cell.inputs[0], evaluation.NAME)
+        """The cell and its vocabulary."""
+        return (self.cell.name, self.cell.words)
 
     def raw_inputs(self) -> Mapping[str, Any]:
-        """Nothing from outside."""
-        return {}
+        """The task, by content."""
+        return {"task": evaluation.task_digest(self.cell.place, self.task)}
 
     @property
     def how(self) -> FineTuning:
@@ -63,12 +65,8 @@ class FineTunedStep:
 
     def build(self, shop: Workshop) -> Built:
         """Fine-tunes a copy of the cell's model."""
-        from training import weights
-        from training.adapt.finetune import finetune
-
-        words = vocab.load(shop.place.folder(self.inputs[1]))
-        task = evaluation.fine_tasks(shop.place)[self.task]
-        model, objective, _ = weights.trained(local_folder(shop.place.folder(self.cell.name)))
+        words, task = vocab.load(shop.place.folder(self.cell.words)), evaluation.fine_task(shop.place, self.task)
+        model, objective = ready(self.cell), self.cell.config.objective
 
         def told(step: int, steps: int, loss: float) -> None:
             shop.lease.check()

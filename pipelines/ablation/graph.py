@@ -7,6 +7,7 @@ from pipelines.ablation.cell import CellStep
 from pipelines.ablation.controls import ControlsStep
 from pipelines.ablation.evaluation import EvaluationStep
 from pipelines.ablation.finetuned import FineTunedStep
+from pipelines.ablation.scores import ScoresStep
 from pipelines.ablation.sections import Ablation
 from pipelines.ablation.tokens import ArmTokensStep, VocabularyStep, vocabulary_name
 from pipelines.artifact import Place, Step
@@ -37,25 +38,27 @@ class Graph:
             for arm in self.ablation.arms
         ]
 
-    def evaluation(self) -> Step:
+    def evaluation(self) -> EvaluationStep:
         """What is asked."""
         return EvaluationStep(self.ablation, self.place)
 
     def cells(self) -> list[CellStep]:
         """Seed after seed, so that a run that is cut short has compared all arms."""
         return [
-            CellStep(self.ablation, model, arm, seed)
+            CellStep(self.ablation, self.place, model, arm, seed)
             for seed in self.ablation.pretraining_seeds
             for model in self.ablation.models
             for arm in self.ablation.arms
         ]
 
+    def scores(self) -> list[ScoresStep]:
+        """One for each cell."""
+        return [ScoresStep(cell) for cell in self.cells()]
+
     def controls(self) -> list[ControlsStep]:
         """One for each model."""
-        seed = self.ablation.seed
-        return [
-            ControlsStep(CellStep(self.ablation, model, self.ablation.baseline, seed)) for model in self.ablation.models
-        ]
+        first = {cell.model: cell for cell in reversed(self.cells()) if cell.arm == self.ablation.baseline}
+        return [ControlsStep(first[model]) for model in self.ablation.models]
 
     def finetuned(self) -> list[FineTunedStep]:
         """Each task from the first pretrainings."""

@@ -18,11 +18,11 @@ MAX_BYTES = 1 << 30
 
 def documents(paths: Sequence[Path], chars: int) -> Iterator[tuple[str, str]]:
     """(id, text) of each document; ConfigError for a file that cannot be read."""
-    for path in paths:
+    for at, path in enumerate(paths):
         whole = _read(path)
         for line, text in _lines(path, whole) if ".jsonl" in path.suffixes else [(1, whole)]:
             for number, piece in enumerate(_pieces(text, chars)):
-                yield f"{path.name}:{line}:{number}", piece
+                yield f"{at}:{path.name}:{line}:{number}", piece
 
 
 def _read(path: Path) -> str:
@@ -37,7 +37,9 @@ def _read(path: Path) -> str:
 
 
 def _lines(path: Path, text: str) -> Iterator[tuple[int, str]]:
-    for number, line in enumerate(text.splitlines(), 1):
+    for number, line in enumerate(text.split("\n"), 1):
+        if not line.strip():
+            continue
         try:
             yield number, str(json.loads(line)["text"])
         except (ValueError, KeyError, TypeError) as error:

@@ -1,7 +1,8 @@
 """The step that compares: every cell's scores in, a verdict out."""
 
+import json
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
@@ -9,10 +10,11 @@ from corpus.canonical import canonical_json
 from corpus.errors import DataError
 from corpus.manifest import Manifest
 from pipelines.ablation import evaluation
-from pipelines.ablation.cell import CellStep, files, result
+from pipelines.ablation.cell import CellStep, files
 from pipelines.ablation.controls import ControlsStep
 from pipelines.ablation.corpora import corpus_place, manifests
-from pipelines.ablation.finetuned import ITEMS, FineTunedStep
+from pipelines.ablation.finetuned import FineTunedStep
+from pipelines.ablation.scores import ITEMS, ScoresStep
 from pipelines.ablation.sections import Ablation
 from pipelines.ablation.tokens import tokens_name
 from pipelines.ablation.trainings import Cell
@@ -35,7 +37,7 @@ class VerdictStep:
     """verdict.json, and in about.json what was compared."""
 
     ablation: Ablation
-    cells: tuple[CellStep, ...]
+    scores: tuple[ScoresStep, ...]
     finetuned: tuple[FineTunedStep, ...]
     controls: tuple[ControlsStep, ...]
     name: ClassVar[str] = VERDICT
@@ -46,12 +48,9 @@ class VerdictStep:
     def inputs(self) -> tuple[str, ...]:
         """All that was scored, and what it was made from."""
         tokens = [tokens_name(model, arm) for model in self.ablation.models for arm in self.ablation.arms]
-        return (*(step.name for step in self._scored()), evaluation.NAME, *tokens)
-
-    def _scored(self) -> Iterator[CellStep | FineTunedStep | ControlsStep]:
-        yield from self.cells
-        yield from self.finetuned
-        yield from self.controls
+        cells = [step.cell.name for step in self.scores]
+        names = [step.name for steps in (self.scores, self.finetuned, self.controls) for step in steps]
+        return (*cells, *names, evaluation.NAME, *tokens)
 
     def raw_inputs(self) -> Mapping[str, Any]:
         """Nothing from outside."""
@@ -72,10 +71,11 @@ class VerdictStep:
 
     def build(self, shop: Workshop) -> Built:
         """Compares; DataError where trainings of one model did not read as much."""
-        _check_equal(self.cells, shop.inputs)
-        suites = {f"finetune/{name}": task.suite for name, task in evaluation.fine_tasks(shop.place).items()}
+        _check_equal([step.cell for step in self.scores], shop)
+        names = {step.task for step in self.finetuned}
+        suites = {f"finetune/{name}": evaluation.fine_task(shop.place, name).suite for name in names}
         said = verdict(
-            {_cell(cell): result(shop.place, cell.name, cell.config) for cell in self.cells},
+            {_cell(step.cell): step.result() for step in self.scores},
             self._tuned(shop.place),
             arms=list(self.ablation.arms),
             baseline=self.ablation.baseline,
@@ -92,12 +92,10 @@ class VerdictStep:
 
     @property
     def doses(self) -> dict[float, str]:
-        """The arms that put documents back into the baseline, by share."""
-        return {
-            arm.put_back.share: name
-            for name, arm in self.ablation.arms.items()
-            if arm.put_back is not None and arm.like == self.ablation.baseline
-        }
+        """The arms that put documents back into the baseline, by share; all from the arm that the first puts back."""
+        back = {name: arm.put_back for name, arm in self.ablation.arms.items() if arm.like == self.ablation.baseline}
+        among = next((entry.among for entry in back.values() if entry), None)
+        return {entry.share: name for name, entry in back.items() if entry and entry.among == among}
 
     def _tuned(self, place: Place) -> dict[Cell, results.CellResult]:
         found: dict[Cell, dict[str, results.Scores]] = {}
@@ -111,15 +109,26 @@ def _cell(cell: CellStep) -> Cell:
     return cell.model, cell.arm, cell.seed
 
 
-def _check_equal(cells: Sequence[CellStep], made: Mapping[str, Manifest]) -> None:
-    read: dict[str, tuple[str, int]] = {}
+READ_WITHIN = 0.01
+"""By how much the tokens that two arms read may differ: objectives that fill rows up read what fits."""
+
+
+def _check_equal(cells: Sequence[CellStep], shop: Workshop) -> None:
+    """DataError where trainings of one model differ in what they read or in the precision of their sums."""
+    first: dict[str, tuple[str, int, str]] = {}
     for cell in cells:
-        tokens = int(made[cell.name].measures["tokens"])
-        name, before = read.setdefault(cell.model, (cell.name, tokens))
-        if tokens != before:
+        read = int(shop.inputs[cell.name].measures["read"])
+        precision = str(json.loads(shop.place.folder(cell.name).read("run.json")).get("precision"))
+        name, tokens, before = first.setdefault(cell.model, (cell.name, read, precision))
+        if abs(read - tokens) > READ_WITHIN * tokens:
             raise DataError(
-                f"{cell.name} read {tokens:,} tokens and {name} {before:,}: arms that differ in tokens do not compare; "
-                f"remove their manifests and run again"
+                f"{cell.name} read {read:,} tokens and {name} {tokens:,}: arms that differ in tokens do not compare; "
+                f"take an objective that fills rows alike, or longer documents"
+            )
+        if precision != before:
+            raise DataError(
+                f"{cell.name} was trained in {precision} and {name} in {before}, on another machine; set "
+                f"models.{cell.model}.training.precision and run again"
             )
 
 

@@ -6,7 +6,7 @@
 put back. Each model is trained on each arm once a seed, on as many tokens. Nothing heavy is imported here.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from functools import cached_property
 from typing import Annotated, Any, Literal, NamedTuple, Self
 
@@ -28,6 +28,8 @@ from pipelines.sections import (
 )
 from pipelines.wording import fault, unknown
 from pipelines.yaml12 import Plain
+
+TUNED_ARMS = ("finetuning", "arms")
 
 
 class PutBack(Section):
@@ -79,7 +81,7 @@ class Evaluation(Section):
     set_bytes: Count = 200_000  # of text in each of these sets
     document_chars: Count = 2000  # of each text, from its beginning: many texts tell more than a few long ones
     points: Count = 4  # measurements of these sets on the way, evenly spaced, the last one included
-    minimal_pairs: Count | None = None  # of BLiMP; all of them where left out
+    minimal_pairs: Annotated[int, Field(strict=True, ge=0)] | None = None  # of BLiMP; all of them where left out
     items: Count | None = None  # of each other set
     choices: tuple[str, ...] = ()  # arc-easy, piqa, boolq, copa, ...
     completions: tuple[Literal["lambada"], ...] = ()
@@ -119,7 +121,8 @@ class Ablation(Sourced):
         if self.corpus.holdout is None and self.evaluation.held_out:
             raise fault("must hold pages out for evaluation.held_out; write holdout: {share: 0.05}", "corpus")
         for name, model in self.models.items():
-            if self.vocabulary == "each" and model.tokenizer.model != "bpe-bytes":
+            in_bytes = model.tokenizer.model == "bpe-bytes" and model.training.objective == "causal"
+            if self.vocabulary == "each" and not in_bytes:
                 raise fault(
                     "is each, and figures per token of different vocabularies do not compare; take one for all, or "
                     f"leave out models.{name}: only a decoder over bytes is measured in bits per byte",
@@ -128,30 +131,49 @@ class Ablation(Sourced):
         return self
 
     def _check_names(self) -> None:
-        arms, models = list(self.arms), list(self.models)
-        if len(arms) < 2:
+        if len(self.arms) < 2:
             raise fault("has fewer than two arms: there is nothing to compare", "arms")
-        if not models:
+        if not self.models:
             raise fault("is empty; name at least one model", "models")
-        named: list[tuple[tuple[str | int, ...], str | None]]
-        named = [(("baseline",), self.baseline), (("unfiltered",), self.unfiltered)]
-        named += [(("evaluation", "held_out", name), arm) for name, arm in self.evaluation.held_out.items()]
-        if self.vocabulary != "each":
-            named += [(("vocabulary", n), arm) for n, arm in enumerate(self.vocabulary)]
+        if not self.vocabulary:
+            raise fault("is empty; name the arms that it is trained on, or write each", "vocabulary")
+        for path, name in self._arms_named():
+            if name not in self.arms:
+                raise fault(unknown("arm", name, list(self.arms), "Arms here"), *path)
+            if self.arms[name].like and path[0] not in ("baseline", "finetuning"):
+                raise fault(f"is {name}, which has no corpus of its own; name an arm that has one", *path)
+        for path, name in self._models_named():
+            if name not in self.models:
+                raise fault(unknown("model", name, list(self.models), "Models here"), *path)
+        back = [(arm.like, arm.put_back) for arm in self.arms.values()]
         for name, arm in self.arms.items():
-            named += [(("arms", name, "like"), arm.like)]
-            named += [(("arms", name, "put_back", "among"), arm.put_back.among if arm.put_back else None)]
+            if arm.put_back and back.count((arm.like, arm.put_back)) > 1:
+                raise fault("is the same as another arm; leave one out", "arms", name)
+        if twice := sorted(self.evaluation.held_out.keys() & self.evaluation.neutral.keys()):
+            raise fault(f"{twice[0]} is also a set of evaluation.held_out; call one otherwise", "evaluation", "neutral")
+        if self.finetuning and self.finetuning.arms and self.baseline not in self.finetuning.arms:
+            raise fault(f"lacks the baseline, {self.baseline}: there would be nothing to compare with", *TUNED_ARMS)
+
+    def _arms_named(self) -> Iterator[tuple[tuple[str | int, ...], str]]:
+        """Where a recipe names an arm, and which."""
+        yield ("baseline",), self.baseline
+        if self.unfiltered is not None:
+            yield ("unfiltered",), self.unfiltered
+        for name, arm in self.evaluation.held_out.items():
+            yield ("evaluation", "held_out", name), arm
+        if self.vocabulary != "each":
+            yield from ((("vocabulary", n), arm) for n, arm in enumerate(self.vocabulary))
+        for name, entry in self.arms.items():
+            if entry.like is not None and entry.put_back is not None:
+                yield ("arms", name, "like"), entry.like
+                yield ("arms", name, "put_back", "among"), entry.put_back.among
         if self.finetuning is not None:
-            named += [(("finetuning", "arms", n), arm) for n, arm in enumerate(self.finetuning.arms or ())]
-            for n, model in enumerate(self.finetuning.models or ()):
-                if model not in models:
-                    raise fault(unknown("model", model, models, "Models here"), "finetuning", "models", n)
-        for path, arm_name in named:
-            if arm_name is not None and arm_name not in arms:
-                raise fault(unknown("arm", arm_name, arms, "Arms here"), *path)
-        for path, arm_name in named:
-            if path[0] != "finetuning" and path[0] != "baseline" and arm_name and self.arms[arm_name].like:
-                raise fault(f"is {arm_name}, which has no corpus of its own; name an arm that has one", *path)
+            yield from (((*TUNED_ARMS, n), arm) for n, arm in enumerate(self.finetuning.arms or ()))
+
+    def _models_named(self) -> Iterator[tuple[tuple[str | int, ...], str]]:
+        if self.finetuning is not None:
+            yield from ((("finetuning", "models", n), name) for n, name in enumerate(self.finetuning.models or ()))
+            yield from ((("finetuning", "learning_rate", name), name) for name in self.finetuning.learning_rate)
 
     @cached_property
     def built(self) -> dict[str, Recipe]:
@@ -170,11 +192,12 @@ class Ablation(Sourced):
             if path.split(".")[0] == "holdout":
                 raise ConfigError(f"arms.{name}.set.{path}: what is held out must be the same pages in all arms")
             data = _laid_over(data, path.split("."), value, f"arms.{name}.set.{path}")
+        places = Places(file=f"arms.{name}.set ({', '.join(said)})")
         try:
             corpus = Corpus.model_validate(data)
         except ValidationError as error:
-            raise Places(file=f"arms.{name}.set ({', '.join(said)})").first_error(error, data, ("corpus",)) from error
-        build_rules(corpus.rules)
+            raise places.first_error(error, data, ("corpus",)) from error
+        build_rules(corpus.rules, places)
         return Recipe(name=name, seed=self.seed, sources=self.sources, corpus=corpus)
 
     def trains(self, model: str, seed: int) -> "Pretraining":
@@ -185,13 +208,6 @@ class Ablation(Sourced):
     def pretraining_seeds(self) -> list[int]:
         """One for each pretraining of an arm."""
         return [self.seed + n for n in range(self.seeds)]
-
-    def kind(self, model: str) -> str:
-        """decoder, encoder or encoder-decoder."""
-        from pipelines.training_plan import model_spec
-
-        asked = self.models[model]
-        return model_spec(asked.training, asked.tokenizer.vocab_size).kind
 
     def identity(self) -> Plain:
         """All that is asked for, without where it lies."""

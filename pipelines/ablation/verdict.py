@@ -57,13 +57,16 @@ def verdict(
     def each(drawn: Callable[[Trainings], Record]) -> Record:
         return {of.architecture: drawn(of) for of in trainings}
 
+    def compared() -> list[Record]:
+        return [one for of in (*trainings, *tunings) for one in _comparisons(of, unfiltered)]
+
     return {
         "baseline": baseline,
         "unfiltered": unfiltered,
         "seeds": seeds,
         "architectures": list(architectures),
         "arms": ordered,
-        "comparisons": [comparison for of in (*trainings, *tunings) for comparison in _comparisons(of)],
+        "comparisons": compared(),
         "means": _merged(trainings, tunings),
         "doses": each(lambda of: _doses(of, doses)),
         "curves": each(_curves),
@@ -90,22 +93,27 @@ def _merged(trainings: Sequence[Trainings], tunings: Sequence[Trainings]) -> Rec
     return means
 
 
-def _comparisons(of: Trainings) -> list[Record]:
-    """Every arm with the baseline on every measure. Measures are one family for Holm, parts of them (blimp/ellipsis, of
-    blimp) another: many parts would leave the whole no power."""
+def _comparisons(of: Trainings, unfiltered: str | None) -> list[Record]:
+    """Every arm with the baseline on every measure, in three families for Holm: the one question that was asked, the
+    unfiltered arm on whole measures; the other arms on them; parts of measures (blimp/ellipsis, of blimp). In one
+    family the many would leave the one no power."""
     parts = [measure for measure in of.measures if measure.rpartition("/")[0] in of.measures]
-    return [*_family(of, [measure for measure in of.measures if measure not in parts]), *_family(of, parts)]
+    whole = [measure for measure in of.measures if measure not in parts]
+    asked = [arm for arm in of.arms[1:] if arm == unfiltered]
+    others = [arm for arm in of.arms[1:] if arm != unfiltered]
+    return [*_family(of, whole, asked), *_family(of, whole, others), *_family(of, parts, of.arms[1:])]
 
 
-def _family(of: Trainings, measures: Sequence[str]) -> list[Record]:
-    compared = {measure: of.compared(measure) for measure in measures}
-    family = [comparison for comparisons in compared.values() for comparison in comparisons]
+def _family(of: Trainings, measures: Sequence[str], arms: Sequence[str]) -> list[Record]:
+    compared = {measure: dict(zip(of.arms[1:], of.compared(measure), strict=True)) for measure in measures if arms}
+    family = [by_arm[arm] for by_arm in compared.values() for arm in arms]
     adjusted = iter(holm([comparison.p for comparison in family]))
     records = []
-    for measure, comparisons in compared.items():
-        baseline, *spreads = map(_spread, of.values(measure))
-        for arm, spread, comparison in zip(of.arms[1:], spreads, comparisons, strict=True):
-            p_holm = next(adjusted)
+    for measure, by_arm in compared.items():
+        spreads = dict(zip(of.arms, map(_spread, of.values(measure)), strict=True))
+        baseline = spreads[of.arms[0]]
+        for arm in arms:
+            spread, comparison, p_holm = spreads[arm], by_arm[arm], next(adjusted)
             smallest = comparison.smallest_effect(len(family))
             records.append(
                 {

@@ -97,13 +97,35 @@ def test_means_and_deviations_are_those_of_the_seeds() -> None:
     assert one(found, "bits_per_byte/clean")["items"] == 40
 
 
-def test_an_architectures_comparisons_are_one_family() -> None:
-    alone, beside = made(cells()), made(cells(("decoder", "encoder")))
-    records = beside["comparisons"]
-    assert len(alone["comparisons"]) == 3 * 4
-    assert alone["comparisons"] == records[:12]
-    assert [r["p_holm"] for r in records[:12]] == pytest.approx(holm([r["p"] for r in records[:12]]))
-    assert beside["architectures"] == ["decoder", "encoder"]
+def test_the_question_the_other_arms_and_parts_are_families_of_their_own() -> None:
+    both = {
+        at: CellResult({**made_of.measures, "blimp/ellipsis": made_of.measures["blimp"]}, made_of.curve)
+        for at, made_of in cells(("decoder", "encoder")).items()
+    }
+    records = [r for r in made(both)["comparisons"] if r["architecture"] == "decoder"]
+    asked = [r for r in records if r["arm"] == "unfiltered" and r["measure"] != "blimp/ellipsis"]
+    others = [r for r in records if r["arm"] != "unfiltered" and r["measure"] != "blimp/ellipsis"]
+    parts = [r for r in records if r["measure"] == "blimp/ellipsis"]
+    assert [len(asked), len(others), len(parts)] == [4, 8, 3]
+    for family in (asked, others, parts):
+        assert [r["p_holm"] for r in family] == pytest.approx(holm([r["p"] for r in family]))
+
+
+def test_fine_tuning_may_have_fewer_arms_and_seeds_and_is_a_family_of_its_own() -> None:
+    tuned = {
+        at: CellResult({"finetune/cola": of.measures["finetune/cola"]}, ())
+        for at, of in cells().items()
+        if at[1] in ("clean", "unfiltered") and at[2] in SEEDS[:3]
+    }
+    untuned = {at: CellResult({"blimp": of.measures["blimp"]}, of.curve) for at, of in cells().items()}
+    found = verdict(
+        untuned, tuned, arms=ARMS, baseline="clean", unfiltered="unfiltered", doses={}, controls={}, suites=SUITES
+    )
+    record = one(found, "finetune/cola")
+    assert (record["seeds"], record["p_holm"]) == (3, record["p"])
+    assert one(found, "blimp")["seeds"] == 5
+    assert set(found["means"]["decoder"]) == {"blimp", "finetune/cola"}
+    assert found["t5"][1]["clean"]["glue"] == pytest.approx(100 * record["baseline_mean"])
 
 
 def test_the_baseline_comes_first_and_is_the_dose_of_nothing() -> None:

@@ -25,6 +25,7 @@ from training.models import Model
 from training.objective import IGNORED, Objective, noise
 
 BATCH_ROWS = 16
+HELD_OUT = "held_out"
 
 
 class Document(NamedTuple):
@@ -35,7 +36,7 @@ class Document(NamedTuple):
 
 
 KINDS: dict[str, Callable[..., Any]] = {
-    "held_out": Document,
+    HELD_OUT: Document,
     "pairs": MinimalPair,
     "choices": Choices,
     "completions": Completion,
@@ -89,7 +90,7 @@ def measured(model: Model, vocab: Vocab, task: Objective, battery: Battery, seed
     """The scores of a model by measure: bits per byte of held-out texts where all of a text is predicted and can be
     told from its tokens, else nats per target; minimal pairs; choices and completions of all but encoders."""
     found: dict[str, Scores] = {}
-    for name, documents in battery.of("held_out").items():
+    for name, documents in battery.of(HELD_OUT).items():
         if task.name == "causal" and vocab.lossless:
             found[f"bits_per_byte/{name}"] = bits_per_byte(model, vocab, documents)
         else:
