@@ -23,7 +23,7 @@ from pipelines.rules import build_rules
 from pipelines.sections import Recipe, Sourced
 from pipelines.wording import listed, nearest, shown
 
-__all__ = ["Recipe", "build_rules", "load", "load_as", "shipped", "text_of"]
+__all__ = ["Recipe", "build_rules", "laid_over", "load", "load_as", "path_of", "shipped", "text_of"]
 
 _SHIPPED = Path(__file__).resolve().parent / "recipes"
 _ROOT = Path(__file__).resolve().parents[1]
@@ -108,36 +108,38 @@ def _overridden(data: Any, places: Places, said: str) -> tuple[Any, Places]:
         value = yaml12.read(text).data
     except yaml12.Yaml12Error as error:
         raise ConfigError(f"--set {said}: the value is not YAML: {error.what}") from error
-    path = _path_of(data, steps, said)
+    path = path_of(data, steps, f"--set {said}")
     overrides = (*places.overrides, (path, said))
-    return _laid_over(data, path, value), Places(file=places.file, lines=places.lines, overrides=overrides)
+    return laid_over(data, path, value), Places(file=places.file, lines=places.lines, overrides=overrides)
 
 
-def _path_of(data: Any, steps: Sequence[str], said: str) -> yaml12.Path:
-    """The steps with numbers where they go into a list; a mapping may lack the step, or be null."""
+def path_of(data: Any, steps: Sequence[str], where: str) -> yaml12.Path:
+    """The steps with numbers where they go into a list; a mapping may lack the step, or be null. A ConfigError begins
+    with `where`."""
     path: yaml12.Path = ()
     for step in steps:
         if isinstance(data, list):
             if not step.isdecimal() or int(step) >= len(data):
                 places_here = f"0 to {len(data) - 1}" if data else "none: it is empty"
-                raise ConfigError(f"--set {said}: {dotted(path)} is a list; places in it: {places_here}")
+                raise ConfigError(f"{where}: {dotted(path)} is a list; places in it: {places_here}")
             path, data = (*path, int(step)), data[int(step)]
         elif data is None or isinstance(data, dict):
             path, data = (*path, step), (data or {}).get(step)
         else:
-            raise ConfigError(f"--set {said}: {dotted(path)} is {shown(data)}; it has nothing inside to set")
+            raise ConfigError(f"{where}: {dotted(path)} is {shown(data)}; it has nothing inside to set")
     return path
 
 
-def _laid_over(data: Any, path: yaml12.Path, value: Any) -> Any:
-    """A copy along the path: what an alias shares with another place stays as it is there."""
+def laid_over(data: Any, path: yaml12.Path, value: Any) -> Any:
+    """The data with a value at the path, a copy along it: what an alias shares with another place stays there as it
+    is."""
     if not path:
         return value
     step, rest = path[0], path[1:]
     if isinstance(data, list):
-        return [_laid_over(item, rest, value) if at == step else item for at, item in enumerate(data)]
+        return [laid_over(item, rest, value) if at == step else item for at, item in enumerate(data)]
     below = data or {}
-    return {**below, step: _laid_over(below.get(step), rest, value)}
+    return {**below, step: laid_over(below.get(step), rest, value)}
 
 
 def _with_absolute_paths(recipe: Asked, places: Places, folder: Path) -> Asked:

@@ -13,7 +13,7 @@ from corpus.manifest import FileInfo, Manifest, ShardInfo
 from corpus.storage import sha256_of
 from pipelines.ablation import evaluation
 from pipelines.ablation.sections import Ablation
-from pipelines.ablation.tokens import opened, tokens_name, vocabulary_name
+from pipelines.ablation.tokens import epochs, opened, tokens_name, vocabulary_name
 from pipelines.artifact import Built, Place, Workshop
 from pipelines.tokens_step import local_folder
 from pipelines.training_plan import planned_objective, training_config
@@ -104,17 +104,19 @@ class CellStep:
             n_tokens = self.config.tokens_after(step)
             shop.progress(self.name, step, self.config.steps, n_tokens, "tokens", f"loss {loss:.3f}")
 
+        shards = opened(shop.place, self.tokens, words.size)
         found = fitted(
-            self.config, opened(shop.place, self.tokens, words.size), shop.inputs[self.tokens].fingerprint, words,
+            self.config, shards, shop.inputs[self.tokens].fingerprint, words,
             folder, held_out=(), figures=figures, on_progress=told, before_saving=shop.lease.check,
         )  # fmt: skip
         shutil.rmtree(folder / "checkpoints", ignore_errors=True)
         costs = {key: found[key] for key in RUN_ONLY if key in found}
         read = sum(int(source["tokens"]) for source in found["sources"].values())
+        times = epochs(self.config, task, shards)
         kept = {key: found[key] for key in ("n_params", "steps", "tokens", "loss")}
         says = f"{found['tokens']:,} tokens, loss {found['loss']:.3f}"
         made = files(folder, (*FINAL, CURVE))
-        return Built(shards=(made,), measures={**kept, "read": read, "says": says}, costs=costs)
+        return Built(shards=(made,), measures={**kept, "read": read, "epochs": times, "says": says}, costs=costs)
 
     def curve(self) -> list[tuple[int, str, float]]:
         """(tokens, measure, value) on the way."""

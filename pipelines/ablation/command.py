@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Sequence
+from dataclasses import replace
 
 from rich.console import Console
 
@@ -45,11 +46,19 @@ def ablate(
         verdict = VerdictStep(ablation, tuple(scores), tuple(finetuned), tuple(controls))
         before = [*graph.vocabularies(), *graph.tokens(), graph.evaluation()]
         remember(place, ablation, [*before, *cells, *scores, *controls, *finetuned, verdict])
-        side_by_side("trainings", cells, runner, "tokens")
-        side_by_side("evaluations", [*scores, *controls], runner)
-        side_by_side("fine-tunings", finetuned, runner, "examples")
+        crew = replace(runner, workers=beside(workers, runner.workers))
+        side_by_side("trainings", cells, crew, "tokens")
+        side_by_side("evaluations", [*scores, *controls], crew)
+        side_by_side("fine-tunings", finetuned, crew, "examples")
         runner.run([verdict])
     tell(place, ablation.name, console)
+
+
+def beside(asked: int | None, cores: int) -> int:
+    """How many trainings go side by side: as asked, else one on a GPU, which all would share, and one a core."""
+    import torch
+
+    return asked or (1 if torch.cuda.is_available() else cores)
 
 
 def check(ablation: Ablation, graph: Graph) -> None:

@@ -4,10 +4,9 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from corpus.canonical import fingerprint
 from pipelines.artifact import Place, Step
 from pipelines.engines.pool import Pool
-from pipelines.runner import Runner, identity, summary
+from pipelines.runner import Runner, statuses, summary
 from pipelines.session import own_usage
 
 
@@ -45,7 +44,7 @@ class _Counted:
 def side_by_side(phase: str, steps: Sequence[Step], runner: Runner, unit: str = "steps") -> None:
     """Every step that is not done, as many at a time as the runner has workers; tells of each when it is."""
     place = runner.place
-    todo = [step for step in steps if not _done(step, place)]
+    todo = _open(steps, place)
     if len(todo) < len(steps):
         runner.told(f"{phase}: {len(steps) - len(todo)} of {len(steps)} done already")
     if not todo:
@@ -55,15 +54,12 @@ def side_by_side(phase: str, steps: Sequence[Step], runner: Runner, unit: str = 
         for new, more in pool.run([StepTask(step, place) for step in todo]):
             finished, units = finished + new, units + more
             if new:
-                for step in [step for step in waiting if _done(step, place)]:
+                still = _open(waiting, place)
+                for step in [step for step in waiting if step not in still]:
                     waiting.remove(step)
                     runner.told(f"{step.name}: {summary(place.need(step.name))}")
             runner.progress(phase, finished, len(steps), units, unit)
 
 
-def _done(step: Step, place: Place) -> bool:
-    found = place.manifest(step.name)
-    if found is None:
-        return False
-    inputs = {name: place.need(name) for name in step.inputs}
-    return found.fingerprint == fingerprint(identity(step, inputs, place.version))
+def _open(steps: Sequence[Step], place: Place) -> list[Step]:
+    return [status.step for status in statuses(steps, place) if status.state != "done"]

@@ -153,7 +153,7 @@ def _arm(ablation: Ablation, place: Place, arm: str) -> dict[str, Any]:
     entry = ablation.arms[arm]
     model = next(iter(ablation.models))
     measures = place.need(tokens_name(model, arm)).measures
-    wanted = _budget(ablation, model)["tokens"]
+    cell = place.need(f"cell/{model}/{arm}/{ablation.seed}").measures
     says = entry.says
     if not says and entry.put_back is not None:
         says = f"{entry.like} with {entry.put_back.share:.0%} of what {entry.put_back.among} has more put back"
@@ -162,7 +162,7 @@ def _arm(ablation: Ablation, place: Place, arm: str) -> dict[str, Any]:
         "corpora": list(manifests(ablation, place, arm)),
         "documents": measures["n_documents"],
         "tokens": measures["n_tokens"],
-        "epochs": wanted / max(measures["n_tokens"], 1),
+        "epochs": cell["epochs"],
     }
 
 

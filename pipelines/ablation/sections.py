@@ -10,9 +10,11 @@ from collections.abc import Iterator, Mapping
 from functools import cached_property
 from typing import Annotated, Any, Literal, NamedTuple, Self
 
-from pydantic import Field, model_validator
+from pydantic import Field, ValidationError, model_validator
 
 from corpus.errors import ConfigError
+from pipelines.places import Places
+from pipelines.recipe import build_rules, laid_over, path_of
 from pipelines.sections import (
     Corpus,
     Count,
@@ -181,17 +183,12 @@ class Ablation(Sourced):
         return {name: self._recipe(name) for name, arm in self.arms.items() if arm.like is None}
 
     def _recipe(self, name: str) -> Recipe:
-        from pydantic import ValidationError
-
-        from pipelines.places import Places
-        from pipelines.rules import build_rules
-
         data = self.corpus.model_dump(mode="json")
         said = [f"corpus.{path} of arm {name}" for path in self.arms[name].set]
         for path, value in self.arms[name].set.items():
             if path.split(".")[0] == "holdout":
                 raise ConfigError(f"arms.{name}.set.{path}: what is held out must be the same pages in all arms")
-            data = _laid_over(data, path.split("."), value, f"arms.{name}.set.{path}")
+            data = laid_over(data, path_of(data, path.split("."), f"arms.{name}.set.{path}"), value)
         places = Places(file=f"arms.{name}.set ({', '.join(said)})")
         try:
             corpus = Corpus.model_validate(data)
@@ -217,18 +214,3 @@ class Ablation(Sourced):
     def require_inputs(self) -> None:
         """ConfigError for a source without paths."""
         next(iter(self.built.values())).require_inputs()
-
-
-def _laid_over(data: Any, steps: list[str], value: Plain, where: str) -> Any:
-    """A copy with a value set at a path of names and of places in lists."""
-    if not steps:
-        return value
-    step, rest = steps[0], steps[1:]
-    if isinstance(data, list):
-        if not step.isdecimal() or int(step) >= len(data):
-            raise ConfigError(f"{where}: {step} is no place in a list of {len(data)}")
-        return [_laid_over(item, rest, value, where) if n == int(step) else item for n, item in enumerate(data)]
-    if data is not None and not isinstance(data, Mapping):
-        raise ConfigError(f"{where}: there is nothing inside {data!r} to set")
-    below = data or {}
-    return {**below, step: _laid_over(below.get(step), rest, value, where)}

@@ -1,5 +1,6 @@
 """Vocabularies and token shards of an ablation: one vocabulary for all arms of a model, or one for each."""
 
+import math
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, ClassVar
@@ -14,6 +15,8 @@ from pipelines.training_plan import planned_objective, training_config
 from pipelines.vocab_step import decides, trained
 from tokenizer import vocab
 from tokenizer.shard import TokenShard
+from training.config import TrainingConfig
+from training.objective import Objective
 
 
 def vocabulary_name(ablation: Ablation, model: str, arm: str) -> str:
@@ -144,14 +147,26 @@ def opened(place: Place, name: str, vocab_size: int) -> list[TokenShard]:
 
 def check_budget(ablation: Ablation, place: Place, model: str, arms: Sequence[str]) -> None:
     """ConfigError where an arm has too few tokens for what a model is to read, or is to read them too often."""
-    config = training_config(ablation.trains(model, ablation.seed), ablation.models[model].tokenizer.vocab_size)
-    wanted = config.tokens_after(config.steps)
+    asked = ablation.trains(model, ablation.seed)
+    config = training_config(asked, asked.tokenizer.vocab_size)
     for arm in arms:
         has = int(place.need(tokens_name(model, arm)).measures["n_tokens"])
-        if wanted > has * ablation.max_epochs:
-            steps = int(config.steps * has * ablation.max_epochs / wanted)
+        words = vocab.load(place.folder(vocabulary_name(ablation, model, arm)))
+        times = epochs(config, config.task(words.specials), opened(place, tokens_name(model, arm), words.size))
+        if times > ablation.max_epochs:
+            steps = int(config.steps * ablation.max_epochs / times)
             raise ConfigError(
-                f"arm {arm} has {has:,} tokens for model {model}, which is to read {wanted:,}: "
-                f"{wanted / max(has, 1):.2f} times over, more than max_epochs {ablation.max_epochs:g} allows; "
-                f"read more pages, take models.{model}.training.steps of {steps:,} for all arms, or raise max_epochs"
+                f"arm {arm} has {has:,} tokens, which model {model} would read {times:.2f} times over, more than "
+                f"max_epochs {ablation.max_epochs:g} allows; read more pages, take models.{model}.training.steps of "
+                f"{steps:,} for all arms, or raise max_epochs"
             )
+
+
+def epochs(config: TrainingConfig, task: Objective, shards: Sequence[TokenShard]) -> float:
+    """How often a training reads its rows; infinite where there is none."""
+    total = 0.0
+    for stretch in config.stretches:
+        n_rows = len(task.rows(shards, stretch.context, config.seed))
+        wanted = (stretch.stop_step - stretch.first_step) * stretch.batch_rows
+        total += wanted / n_rows if n_rows else math.inf
+    return total
