@@ -47,6 +47,9 @@ def load_as(kind: type[Asked], name_or_path: str, overrides: Sequence[str] = ())
     data, places = document.data, Places(file=file, lines=document.lines)
     for said in overrides:
         data, places = _overridden(data, places, said)
+    if isinstance(data, dict) and ("arms" in data) != ("arms" in kind.model_fields):
+        what = "an ablation, for `millstream ablate`" if "arms" in data else "no ablation: it has no arms"
+        raise ConfigError(f"{file}: is {what}")
     try:
         recipe = kind.model_validate(data)
     except ValidationError as error:

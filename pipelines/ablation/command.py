@@ -41,10 +41,10 @@ def ablate(
         runner.run([*graph.vocabularies(), *graph.tokens()])
         for model in ablation.models:
             check_budget(ablation, place, model, list(ablation.arms))
-        runner.run([graph.evaluation()])
+        runner.run([graph.evaluation])
         cells, scores, controls, finetuned = graph.cells(), graph.scores(), graph.controls(), graph.finetuned()
         verdict = VerdictStep(ablation, tuple(scores), tuple(finetuned), tuple(controls))
-        before = [*graph.vocabularies(), *graph.tokens(), graph.evaluation()]
+        before = [*graph.vocabularies(), *graph.tokens(), graph.evaluation]
         remember(place, ablation, [*before, *cells, *scores, *controls, *finetuned, verdict])
         crew = replace(runner, workers=beside(workers, runner.workers))
         side_by_side("trainings", cells, crew, "tokens")
@@ -64,7 +64,7 @@ def beside(asked: int | None, cores: int) -> int:
 def check(ablation: Ablation, graph: Graph) -> None:
     """ConfigError or DataError for what cannot be, before any work."""
     ablation.require_inputs()
-    battery, _ = graph.evaluation().outside
+    battery, _ = graph.evaluation.outside
     for model in ablation.models:
         asked = ablation.trains(model, ablation.seed)
         task = planned_objective(asked)

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import cached_property
 
 from pipelines.ablation.cell import CellStep
 from pipelines.ablation.controls import ControlsStep
@@ -38,8 +39,9 @@ class Graph:
             for arm in self.ablation.arms
         ]
 
+    @cached_property
     def evaluation(self) -> EvaluationStep:
-        """What is asked."""
+        """What is asked; the user's files are read once."""
         return EvaluationStep(self.ablation, self.place)
 
     def cells(self) -> list[CellStep]:
@@ -62,11 +64,8 @@ class Graph:
 
     def finetuned(self) -> list[FineTunedStep]:
         """Each task from the first pretrainings."""
-        return [FineTunedStep(cell, task) for cell in self._tuned() for task in self._tasks]
-
-    @property
-    def _tasks(self) -> tuple[str, ...]:
-        return self.ablation.finetuning.tasks if self.ablation.finetuning else ()
+        _, tasks = self.evaluation.outside  # by the names that they have there: stsb, where the recipe may say sts
+        return [FineTunedStep(cell, name) for cell in self._tuned() for name in dict.fromkeys(t.name for t in tasks)]
 
     def _tuned(self) -> Iterator[CellStep]:
         asked = self.ablation.finetuning
