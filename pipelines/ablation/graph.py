@@ -64,8 +64,9 @@ class Graph:
 
     def finetuned(self) -> list[FineTunedStep]:
         """Each task from the first pretrainings."""
-        _, tasks = self.evaluation.outside  # by the names that they have there: stsb, where the recipe may say sts
-        return [FineTunedStep(cell, name) for cell in self._tuned() for name in dict.fromkeys(t.name for t in tasks)]
+        tuning = self.ablation.finetuning
+        tasks = dict.fromkeys(tuning.tasks if tuning else ())
+        return [FineTunedStep(cell, task) for cell in self._tuned() for task in tasks]
 
     def _tuned(self) -> Iterator[CellStep]:
         asked = self.ablation.finetuning

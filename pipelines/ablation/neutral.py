@@ -41,9 +41,11 @@ def _lines(path: Path, text: str) -> Iterator[tuple[int, str]]:
         if not line.strip():
             continue
         try:
-            yield number, str(json.loads(line)["text"])
-        except (ValueError, KeyError, TypeError) as error:
+            said = json.loads(line)["text"]
+            said.encode()  # JSON can spell half of a surrogate pair, which is no character
+        except (ValueError, KeyError, TypeError, AttributeError) as error:
             raise ConfigError(f'{path}:{number} is no line of JSON with a "text": {error}') from error
+        yield number, said
 
 
 def _pieces(text: str, chars: int) -> Iterator[str]:

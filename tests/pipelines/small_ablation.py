@@ -1,9 +1,9 @@
-"""A small ablation: an archive of made-up English, sets to ask, a recipe of three arms, and the command line over it."""
+"""A small ablation: an archive of made-up English, sets to ask, a recipe of three arms, and its command line."""
 
 import json
 import shutil
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -17,11 +17,12 @@ from pipelines.artifact import Place
 from pipelines.recipe import load_as
 
 N_GOOD, N_BAD = 40, 24
-WORDS = """the a one this that every no some old new red blue small large quiet quick river garden letter window
+KNOWN = """the a one this that every no some old new red blue small large quiet quick river garden letter window
     teacher baker farmer doctor child horse market village kitchen mountain winter summer morning evening bread apple
     music story paper table candle bridge street island ship saw made took gave found kept left brought carried painted
     opened closed followed remembered forgot wanted needed liked heard under over near behind before after with without
-    and but because while slowly again often never always""".split()
+    and but because while slowly again often never always"""
+WORDS = KNOWN.split()
 
 
 def _training(family: str, objective: str) -> dict[str, Any]:
@@ -139,11 +140,10 @@ def written(folder: Path, data: Mapping[str, Any]) -> Path:
 
 @dataclass(frozen=True)
 class Small:
-    """A recipe, the root that it is built in, and what the command line said."""
+    """A recipe, and the root that it is built in."""
 
     recipe: Path
     root: Path
-    said: Said = Said(0, "", "")
 
     def copied(self, folder: Path, data: Mapping[str, Any] | None = None) -> "Small":
         """A copy to be changed, perhaps of another recipe."""
@@ -154,15 +154,15 @@ class Small:
         """The command line."""
         return ["ablate", self.recipe, "--root", self.root, "--workers", workers, *more]
 
-    def ran(self, *more: object, workers: int = 1) -> "Small":
-        """The same with what it came to."""
-        return replace(self, said=millstream(*self.words(*more, workers=workers)))
+    def ran(self, *more: object, workers: int = 1) -> Said:
+        """What the command line comes to."""
+        return millstream(*self.words(*more, workers=workers))
 
     def done(self, *more: object, workers: int = 1) -> "Small":
         """The same, built."""
-        ran = self.ran(*more, workers=workers)
-        assert ran.said.code == 0, ran.said.err
-        return ran
+        said = self.ran(*more, workers=workers)
+        assert said.code == 0, said.err
+        return self
 
     @property
     def place(self) -> Place:
@@ -181,9 +181,9 @@ class Small:
         return json.loads((self.root / path).read_text())
 
     def builds(self, name: str = "") -> dict[str, bytes]:
-        """What each artifact under a name says of its last build: another one when it was built again."""
-        found = (self.root / name).rglob("run.json")
-        return {str(path.parent.parent.relative_to(self.root)): path.read_bytes() for path in found}
+        """What each whole artifact under a name says of its build: something else when it was built again."""
+        folders = [path.parent for path in (self.root / name).rglob("manifest.json")]
+        return {str(folder.parent.relative_to(self.root)): (folder / "run.json").read_bytes() for folder in folders}
 
     def results(self, name: str = "cell") -> dict[str, bytes]:
         """What must be the same in every run: manifests, and the files that they name."""

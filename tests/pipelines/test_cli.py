@@ -113,7 +113,7 @@ def test_stopped_by_hand(monkeypatch: pytest.MonkeyPatch, finished: Finished) ->
     one_line(millstream("show", "corpus/pages", "--root", finished.root), 130, "run again to go on")
 
 
-@pytest.mark.parametrize("name", shipped())
+@pytest.mark.parametrize("name", [*shipped(), *shipped("ablations")])
 def test_init_prints_a_shipped_recipe(name: str) -> None:
     assert millstream("init", name).out == text_of(name)
 
