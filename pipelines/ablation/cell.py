@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from corpus.manifest import FileInfo, Manifest, ShardInfo
 from corpus.storage import sha256_of
@@ -20,10 +20,12 @@ from pipelines.training_plan import planned_objective, training_config
 from pipelines.training_step import FINAL, RUN_ONLY, fitted, forget_other_builds, objective_identity
 from tokenizer import vocab
 from training.config import TrainingConfig
-from training.evaluation.battery import HELD_OUT, Battery, measured
-from training.evaluation.share import Share
-from training.models import Model
+from training.evaluation.battery import HELD_OUT, Battery
 from training.objective import Objective
+
+if TYPE_CHECKING:
+    from training.evaluation.share import Share
+    from training.models import Model
 
 CURVE = "held_out.csv"
 
@@ -89,13 +91,15 @@ class CellStep:
 
     def build(self, shop: Workshop) -> Built:
         """Trains, or goes on training."""
+        from training.evaluation.measured import measured
+
         folder = local_folder(shop.folder)
         forget_other_builds(folder, shop.fingerprint)
         words = vocab.load(shop.place.folder(self.words))
         texts = Battery({HELD_OUT: evaluation.battery(shop.place).of(HELD_OUT)})
         task = self.config.task(words.specials)
 
-        def figures(model: Model, _: Share) -> dict[str, float]:
+        def figures(model: "Model", _: "Share") -> dict[str, float]:
             scores = measured(model, words, task, texts, self.ablation.seed)
             return {name: score.value for name, score in scores.items()}
 

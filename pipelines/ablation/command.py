@@ -20,7 +20,6 @@ from pipelines.names import VERDICT
 from pipelines.recipe import load_as
 from pipelines.session import RUNS, remember, working
 from pipelines.training_plan import planned_objective, planned_specials
-from training.evaluation.holes import hole
 
 REPORT = "report.html"
 ASKED_IN_HOLES = ("pairs", "choices", "completions")
@@ -69,6 +68,8 @@ def check(ablation: Ablation, graph: Graph) -> None:
         asked = ablation.trains(model, ablation.seed)
         task = planned_objective(asked)
         if task.kind == "encoder-decoder" and any(battery.of(kind) for kind in ASKED_IN_HOLES):
+            from training.evaluation.holes import hole
+
             try:
                 hole(task.name, planned_specials(asked.tokenizer), [0], [0], [0] if battery.of("pairs") else [])
             except ConfigError as error:

@@ -13,7 +13,7 @@ from pipelines.ablation.tokens import opened
 from pipelines.artifact import Built, Workshop
 from tokenizer import vocab
 from tokenizer.bigram import Bigram
-from training.evaluation.battery import HELD_OUT, Battery, measured
+from training.evaluation.battery import HELD_OUT, Battery
 
 
 @dataclass(frozen=True)
@@ -49,6 +49,7 @@ class ControlsStep:
         import torch
 
         from training import models
+        from training.evaluation.measured import measured
 
         words, asked = vocab.load(shop.place.folder(self.cell.words)), evaluation.battery(shop.place)
         config = self.cell.config

@@ -14,9 +14,8 @@ from pipelines.ablation.scores import ITEMS, ready
 from pipelines.artifact import Built, Workshop
 from pipelines.tokens_step import local_folder
 from tokenizer import vocab
-from training.adapt.finetune import finetune
 from training.adapt.settings import FineTuning
-from training.evaluation import metrics, results
+from training.evaluation import results
 
 PREDICTIONS = "predictions.jsonl"
 
@@ -65,6 +64,9 @@ class FineTunedStep:
 
     def build(self, shop: Workshop) -> Built:
         """Fine-tunes a copy of the cell's model."""
+        from training.adapt.finetune import finetune
+        from training.evaluation import metrics
+
         words, task = vocab.load(shop.place.folder(self.cell.words)), evaluation.fine_task(shop.place, self.task)
         model, objective = ready(self.cell), self.cell.config.objective
 

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from corpus.manifest import Manifest
 from pipelines.ablation import evaluation
@@ -11,8 +11,9 @@ from pipelines.artifact import Built, Workshop
 from pipelines.tokens_step import local_folder
 from tokenizer import vocab
 from training.evaluation import results
-from training.evaluation.battery import measured
-from training.models import Model
+
+if TYPE_CHECKING:
+    from training.models import Model
 
 ITEMS = "items.parquet"
 
@@ -47,6 +48,8 @@ class ScoresStep:
 
     def build(self, shop: Workshop) -> Built:
         """Asks."""
+        from training.evaluation.measured import measured
+
         model = ready(self.cell)
         words = vocab.load(shop.place.folder(self.cell.words))
         asked, task = evaluation.battery(shop.place), self.cell.config.task(words.specials)
@@ -68,7 +71,7 @@ class ScoresStep:
         return results.CellResult(scores, [(tokens, measure, value) for (tokens, measure), value in curve.items()])
 
 
-def ready(cell: CellStep) -> Model:
+def ready(cell: CellStep) -> "Model":
     """The cell's model where it is asked: on a GPU if there is one, else on as many threads as it was trained with."""
     import torch
 

@@ -123,7 +123,9 @@ class Ablation(Sourced):
         if self.corpus.holdout is None and self.evaluation.held_out:
             raise fault("must hold pages out for evaluation.held_out; write holdout: {share: 0.05}", "corpus")
         for name, model in self.models.items():
-            in_bytes = model.tokenizer.model == "bpe-bytes" and model.training.objective == "causal"
+            asked = model.training.objective
+            objective = asked if isinstance(asked, str) else asked.get("name")
+            in_bytes = model.tokenizer.model == "bpe-bytes" and objective == "causal"
             if self.vocabulary == "each" and not in_bytes:
                 raise fault(
                     "is each, and figures per token of different vocabularies do not compare; take one for all, or "

@@ -5,8 +5,9 @@ import torch
 from known_models import byte_vocab
 
 from training import models
-from training.evaluation.battery import Battery, Document, measured, nats_per_target
+from training.evaluation.battery import Battery, Document
 from training.evaluation.items import Choices, Completion, MinimalPair
+from training.evaluation.measured import measured, nats_per_target
 from training.evaluation.targets import by_term, held_out_shards, once
 from training.objectives import objective
 from training.spec import ModelSpec
