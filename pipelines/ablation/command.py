@@ -2,7 +2,6 @@
 
 import json
 from collections.abc import Sequence
-from dataclasses import replace
 
 from rich.console import Console
 
@@ -16,6 +15,7 @@ from pipelines.ablation.sections import Ablation
 from pipelines.ablation.tokens import check_budget
 from pipelines.artifact import Place
 from pipelines.commands import check_version
+from pipelines.engines.pool import Pool
 from pipelines.names import VERDICT
 from pipelines.recipe import load_as
 from pipelines.session import RUNS, remember, working
@@ -45,10 +45,10 @@ def ablate(
         verdict = VerdictStep(ablation, tuple(scores), tuple(finetuned), tuple(controls))
         before = [*graph.vocabularies(), *graph.tokens(), graph.evaluation]
         remember(place, ablation, [*before, *cells, *scores, *controls, *finetuned, verdict])
-        crew = replace(runner, workers=beside(workers, runner.workers))
-        side_by_side("trainings", cells, crew, "tokens")
-        side_by_side("evaluations", [*scores, *controls], crew)
-        side_by_side("fine-tunings", finetuned, crew, "examples")
+        with Pool(beside(workers, runner.workers)) as pool:
+            side_by_side("trainings", cells, runner, pool, "tokens")
+            side_by_side("evaluations", [*scores, *controls], runner, pool)
+            side_by_side("fine-tunings", finetuned, runner, pool, "examples")
         runner.run([verdict])
     tell(place, ablation.name, console)
 

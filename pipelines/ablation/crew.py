@@ -41,24 +41,21 @@ class _Counted:
         self.before = units
 
 
-def side_by_side(phase: str, steps: Sequence[Step], runner: Runner, unit: str = "steps") -> None:
-    """Every step that is not done, as many at a time as the runner has workers; tells of each when it is."""
+def side_by_side(phase: str, steps: Sequence[Step], runner: Runner, pool: Pool, unit: str = "steps") -> None:
+    """Every step that is not done, as many at a time as the pool has workers; tells of each when it is."""
     place = runner.place
     todo = _open(steps, place)
     if len(todo) < len(steps):
         runner.told(f"{phase}: {len(steps) - len(todo)} of {len(steps)} done already")
-    if not todo:
-        return
     finished, units, waiting = len(steps) - len(todo), 0, [*todo]
-    with Pool(runner.workers) as pool:
-        for new, more in pool.run([StepTask(step, place) for step in todo]):
-            finished, units = finished + new, units + more
-            if new:
-                still = _open(waiting, place)
-                for step in [step for step in waiting if step not in still]:
-                    waiting.remove(step)
-                    runner.told(f"{step.name}: {summary(place.need(step.name))}")
-            runner.progress(phase, finished, len(steps), units, unit)
+    for new, more in pool.run([StepTask(step, place) for step in todo]):
+        finished, units = finished + new, units + more
+        if new:
+            still = _open(waiting, place)
+            for step in [step for step in waiting if step not in still]:
+                waiting.remove(step)
+                runner.told(f"{step.name}: {summary(place.need(step.name))}")
+        runner.progress(phase, finished, len(steps), units, unit)
 
 
 def _open(steps: Sequence[Step], place: Place) -> list[Step]:

@@ -43,7 +43,7 @@ def test_a_cluster_loses_a_worker(reference: Reference, tmp_path: Path) -> None:
     assert differing(reference[RECIPE], root) == []
 
 
-@pytest.mark.parametrize("artifact", ["extracted", "deduped"])
+@pytest.mark.parametrize("artifact", ["extracted", pytest.param("deduped", marks=pytest.mark.slow)])
 def test_the_driver_is_killed_and_started_again(reference: Reference, tmp_path: Path, artifact: str) -> None:
     require("spark")
     root = tmp_path / RECIPE

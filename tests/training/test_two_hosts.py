@@ -51,6 +51,7 @@ def test_two_hosts_train_as_one_process(recipe: Path, together: Training, tmp_pa
         assert two == pytest.approx(one, rel=1e-5)
 
 
+@pytest.mark.slow
 def test_a_host_is_lost_and_comes_back(recipe: Path, together: Training, tmp_path: Path) -> None:
     run = copied(recipe, tmp_path)
     command = script("torchrun", QUICKER | run.instead)
