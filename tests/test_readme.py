@@ -17,6 +17,8 @@ README = (ROOT / "README.md").read_text()
 MAIN_PAGES = ("README.md", "ARCHITECTURE.md", "CONTRIBUTING.md")
 PAGES = (
     *MAIN_PAGES,
+    "docs/ablation.md",
+    "docs/evaluation_data.md",
     "docs/broken-archives.md",
     "docs/scale.md",
     "docs/budget.md",
