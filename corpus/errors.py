@@ -5,7 +5,7 @@
         SchemaError    a stage reads a column that no stage before it writes
       ResourceError    a pinned file is missing, or its sha256 differs
       DataError        a shard is cut short, unsorted, or its checksum differs from the manifest
-        LeaseError     another run has taken this artifact over
+      LeaseError       another run is building this artifact, or has taken it over
       DriftError       name@version exists with another recipe
       GateError        a measure is outside its bound
 
@@ -42,8 +42,10 @@ class DataError(MillstreamError):
     exit_code = 3
 
 
-class LeaseError(DataError):
-    """A newer run has taken over the artifact that this run was writing."""
+class LeaseError(MillstreamError):
+    """Another run is building the artifact, or has taken it over from this one."""
+
+    exit_code = 5
 
 
 class DriftError(MillstreamError):

@@ -1,14 +1,15 @@
 """Named pieces of plan: the usual ways from archives to a mixture, as expressions of stages."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import pyarrow as pa
 
-from corpus.plan import Attach, Components, How, Map, Plan, Read, Reduce
+from corpus.plan import Attach, Components, How, Map, Plan, Read, Reduce, Union
 from corpus.splits import SPLIT
 from corpus.stage import Stage
 from corpus.stages.duplicates import Duplicates, Shared
 from corpus.stages.keys import BandKeys, ExactKey, UrlKey
+from corpus.stages.seen import Seen, Snapshot
 from corpus.text.minhash import MinHash
 
 FIRST_OF_N: tuple[tuple[str, How, str], ...] = (("first", "first", "id"), ("n", "count", "id"))
@@ -62,3 +63,18 @@ def near_dedup(pages: Plan, minhash: MinHash, buckets: int = 16) -> Plan:
     firsts = Reduce(keys, "key", FIRST_OF_N, spread=True, buckets=buckets)
     edges = Map(firsts, Shared())
     return Attach(pages, Map(Components(edges), Duplicates(name="near_dedup", reason="near_duplicate")))
+
+
+FIRST_SEEN: tuple[tuple[str, How, str], ...] = (("first", "first", "id"), ("seen_in", "first", "snapshot"))
+
+
+def unseen(pages: Plan, earlier: Mapping[str, Plan], keys: Stage, reason: str, buckets: int = 16) -> Plan:
+    """Pages that share a key with a document of an earlier corpus go; what they share among themselves changes nothing.
+
+    Earlier corpora are plans by the name that tells them apart; in which order they are given does not matter. Of
+    several documents with a key the one of the smallest (name, id) is named. Limit: their keys are made anew each time.
+    """
+    sides: list[tuple[str | None, Plan]] = [(None, pages), *sorted(earlier.items())]
+    rows = Union(tuple(Map(Map(side, keys), Snapshot(of=name)) for name, side in sides))
+    firsts = Reduce(rows, "key", FIRST_SEEN, order=("snapshot", "id"), spread=True, buckets=buckets)
+    return Attach(pages, Map(firsts, Seen(reason=reason)))

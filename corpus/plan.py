@@ -5,6 +5,7 @@
     Reduce(source, key, ...)        first, sum or count per key
     Group(source, stage)            what Reduce cannot say, with whole keys in memory
     Components(edges)               the smallest id of each row's component
+    Union(parts)                    rows of several plans with the same columns
     Attach(source, verdicts)        columns that come home to the documents by (shard, row)
 
 Plans are data: they can be printed, compared and checked without running. Limits: Group gives its stage whole keys in
@@ -76,6 +77,13 @@ class Components:
 
 
 @dataclass(frozen=True)
+class Union:
+    """The rows of all parts, which have the same columns; they come in no order, and have left their shards."""
+
+    parts: tuple["Plan", ...]
+
+
+@dataclass(frozen=True)
 class Attach:
     """The source with the verdicts' columns joined by (shard, row). A column that the source has already is set only
     where the verdict speaks; rows that are marked already stay as they are."""
@@ -84,14 +92,14 @@ class Attach:
     verdicts: "Plan"
 
 
-Plan = Read | Map | Reduce | Group | Components | Attach
+Plan = Read | Map | Reduce | Group | Components | Union | Attach
 
 EDGE = pa.schema([("id", pa.string()), ("shard", pa.int32()), ("row", pa.int64()), ("first", pa.string())])
 LABELLED = pa.schema([*EDGE, ("n", pa.int64())])
 """A document, the first of those that it is one with, and how many they are."""
 
 
-def schema_of(plan: Plan) -> pa.Schema:
+def schema_of(plan: Plan) -> pa.Schema:  # noqa: PLR0911  one for each node
     """The columns of the plan's rows; SchemaError when its parts do not fit together."""
     match plan:
         case Read(schema=schema):
@@ -106,12 +114,24 @@ def schema_of(plan: Plan) -> pa.Schema:
         case Components(edges):
             _need(schema_of(edges), EDGE.names, "Components")
             return LABELLED
+        case Union(parts):
+            return _same([schema_of(part) for part in parts])
         case Attach(source, verdicts):
             found = schema_of(verdicts)
             _need(found, ["shard", "row"], "Attach")
             if not _at_home(source):
                 raise SchemaError("Attach joins verdicts to documents in their shards; its source has left them")
             return joined(schema_of(source), without(found, {"shard", "row"}))
+
+
+def _same(schemas: list[pa.Schema]) -> pa.Schema:
+    if not schemas:
+        raise SchemaError("Union has no parts; give it one at least")
+    for schema in schemas[1:]:
+        if schema != schemas[0]:
+            ours, theirs = (", ".join(f"{field.name}: {field.type}" for field in one) for one in (schemas[0], schema))
+            raise SchemaError(f"Union puts rows of the same columns together, but its parts have {ours} and {theirs}")
+    return schemas[0]
 
 
 def _at_home(plan: Plan) -> bool:
@@ -154,6 +174,8 @@ def sources(plan: Plan) -> tuple[Plan, ...]:
             return (source, verdicts)
         case Components(edges):
             return (edges,)
+        case Union(parts):
+            return parts
         case Map(source) | Reduce(source) | Group(source):
             return (source,)
 
@@ -165,6 +187,14 @@ def narrow(plan: Plan) -> tuple[Plan, tuple[Map | Attach, ...]]:
         links.insert(0, plan)
         plan = plan.source
     return plan, tuple(links)
+
+
+def strands(plan: Plan) -> list[tuple[Plan, tuple[Map | Attach, ...]]]:
+    """The nodes that the plan's rows come from, none of them a Union, each with what its rows go through after it."""
+    node, links = narrow(plan)
+    if not isinstance(node, Union):
+        return [(node, links)]
+    return [(source, (*own, *links)) for part in node.parts for source, own in strands(part)]
 
 
 def title(plan: Plan) -> str:
@@ -199,7 +229,7 @@ def inputs(plan: Plan) -> set[str]:
     return set().union(*map(inputs, sources(plan)))
 
 
-def described(plan: Plan) -> dict[str, Any]:
+def described(plan: Plan) -> dict[str, Any]:  # noqa: PLR0911  one for each node
     """The plan as plain data, the same in every process: what enters a fingerprint."""
     match plan:
         case Read(name, schema):
@@ -213,6 +243,8 @@ def described(plan: Plan) -> dict[str, Any]:
             return {"reduce": how, "buckets": buckets, "source": described(source)}
         case Components(edges):
             return {"components": described(edges)}
+        case Union(parts):
+            return {"union": [described(part) for part in parts]}
         case Attach(source, verdicts):
             return {"attach": described(verdicts), "source": described(source)}
 
@@ -264,7 +296,7 @@ def _explained(plan: Plan, depth: int, told: set[str]) -> Iterator[str]:
             yield from _explained(source, depth + 1, told)
 
 
-def _head(plan: Plan) -> str:
+def _head(plan: Plan) -> str:  # noqa: PLR0911  one for each node
     match plan:
         case Read(name):
             return f"read {name}"
@@ -276,5 +308,7 @@ def _head(plan: Plan) -> str:
             return f"reduce by {key}: {', '.join(f'{out} = {how}({column})' for out, how, column in take)}"
         case Components():
             return "components"
+        case Union(parts):
+            return f"union of {len(parts)}"
         case Attach():
             return "attach verdicts"

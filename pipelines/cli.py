@@ -3,7 +3,7 @@
 import sys
 import traceback
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
 import typer
 
@@ -19,7 +19,8 @@ app = typer.Typer(
     rich_markup_mode="markdown",
     help="From web archives to a clean corpus, a vocabulary, token shards, a trained model and a report.",
     epilog="Start with: `millstream run demo` · An error is one line; `--debug` anywhere shows where it came from. "
-    "Exit codes: 1 the machine (a full disk), 2 what was asked for, 3 the data, 4 a measure outside its bound",
+    "Exit codes: 1 the machine (a full disk), 2 what was asked for, 3 the data, 4 a measure outside its bound, "
+    "5 another run is building it",
 )
 
 RecipeName = Annotated[str, typer.Argument(help="A shipped recipe's name, or a .yaml file's path.", metavar="RECIPE")]
@@ -36,6 +37,14 @@ Limit = Annotated[
 Only = Annotated[str | None, typer.Option(help="Only this artifact and what it is made from.", metavar="NAME")]
 RunVersion = Annotated[str | None, typer.Option("--version", help="Default: the one asked for last.", metavar="NAME")]
 Version = Annotated[str, typer.Option(help="dev is rebuilt when the recipe changes; any other is released for good.")]
+Building = Annotated[
+    Literal["take-over", "wait", "refuse"],
+    typer.Option(
+        "--if-building",
+        help="Where another run, alive, builds an artifact of these: take it over, and the other stops; wait until it "
+        "is done; or refuse, with exit code 5.",
+    ),
+]
 
 
 @app.command(
@@ -57,12 +66,18 @@ def run(
     limit: Limit = None,
     sets: Sets = None,
     only: Only = None,
+    alone: Annotated[
+        bool, typer.Option("--alone", help="With --only: just that artifact, from inputs that are there; no report.")
+    ] = False,
     version: Version = "dev",
+    if_building: Building = "take-over",
 ) -> None:
     """Build what a recipe asks for; what is done already stays. Kill it at any time: the next run goes on."""
     from pipelines import commands
 
-    commands.run(recipe, root, engine, workers, engine_sets or [], limit, sets or [], only, version)
+    commands.run(
+        recipe, root, engine, workers, engine_sets or [], limit, sets or [], only, version, if_building, alone=alone
+    )
 
 
 @app.command(
@@ -76,12 +91,13 @@ def train(
     limit: Limit = None,
     sets: Sets = None,
     version: Version = "dev",
+    if_building: Building = "take-over",
 ) -> None:
     """Train a recipe's model, on one device or many; kill it at any time: the next run goes on. Several ranks need the
     token shards to be there: `millstream run RECIPE --only tokens/main` makes them."""
     from pipelines import train_command
 
-    train_command.train(recipe, root, devices, limit, sets or [], version)
+    train_command.train(recipe, root, devices, limit, sets or [], version, if_building)
 
 
 @app.command(epilog="Example: `millstream plan demo --set corpus.language.min_score=0.5`")
@@ -140,12 +156,13 @@ def ablate(
     limit: Limit = None,
     sets: Sets = None,
     version: Version = "dev",
+    if_building: Building = "take-over",
 ) -> None:
     """Train small models on several corpora of the same archives and tell which corpus is better, and how sure that is.
     Kill it at any time: the next run goes on. docs/ablation.md says what a recipe may ask."""
     from pipelines.ablation import command
 
-    command.ablate(recipe, root, workers, limit, sets or [], version)
+    command.ablate(recipe, root, workers, limit, sets or [], version, if_building)
 
 
 @app.command(epilog="Example: `millstream init c4_en > my_corpus.yaml`")
@@ -263,6 +280,22 @@ def export(
     from pipelines import model_commands
 
     model_commands.export(out, root, version)
+
+
+@app.command(
+    epilog="Example: `millstream promote --root runs/monthly --version 2026-47 --verdict runs/c4_vs_unfiltered_small`"
+)
+def promote(
+    root: Annotated[str, typer.Option(help="Folder of the run that made the corpus.", metavar="DIR")],
+    version: Annotated[str, typer.Option(help="The corpus version to promote.", metavar="NAME")],
+    verdict: Annotated[str, typer.Option(help="Folder of the ablation whose gate is to hold.", metavar="DIR")],
+    verdict_version: Annotated[str, typer.Option(help="The version of its verdict.", metavar="NAME")] = "dev",
+) -> None:
+    """Make a corpus version the one in use, if an ablation's gate holds: ROOT/promoted.json names it. Exit code 4, and
+    nothing changed, where the gate does not hold."""
+    from pipelines import promote_command
+
+    promote_command.promote(root, version, verdict, verdict_version)
 
 
 def main() -> None:

@@ -7,14 +7,15 @@ from collections.abc import Sequence
 from rich.console import Console
 
 from corpus.errors import ConfigError
+from corpus.lease import IfBuilding, Policy
 from corpus.manifest import MANIFEST
 from corpus.storage import Folder
 from pipelines.artifact import Place
 from pipelines.listing import manifest_lines, step_lines, stored_columns
 from pipelines.names import CHECKPOINT, MIXTURE, VERDICT
 from pipelines.recipe import Recipe, load
-from pipelines.runner import chosen, statuses
-from pipelines.session import RUNS, recall, remember, require_engine, working
+from pipelines.runner import Status, chosen, statuses
+from pipelines.session import RUNS, ending_in_order, recall, remember, require_engine, working
 from pipelines.steps import steps_of
 from pipelines.training_plan import model_told, rows_told
 
@@ -23,20 +24,40 @@ VERSION = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
 
 def run(
     name: str, root: str | None, engine: str, workers: int | None, engine_sets: Sequence[str], limit: int | None,
-    sets: Sequence[str], only: str | None, version: str,
+    sets: Sequence[str], only: str | None, version: str, if_building: IfBuilding, *, alone: bool = False,
 ) -> None:  # fmt: skip
-    """Builds, reports, and says where the report is."""
+    """Builds, reports, and says where the report is; one artifact `alone` is built from what is there, unreported."""
+    if alone and only is None:
+        raise ConfigError("--alone builds one artifact; name it with --only")
     recipe, place = asked(name, root, sets, version)
     recipe.require_inputs()
     require_engine(engine)
     console = Console()
     steps = steps_of(recipe, limit, place.root)
     wanted = chosen(steps, only)
-    statuses(wanted, place)  # missing inputs, a budget that cannot be filled: said before anything is written
-    with working(place, engine, workers, engine_sets, console) as runner:
+    found = statuses(wanted, place)  # missing inputs, a budget that cannot be filled: said before anything is written
+    if alone:
+        _need_inputs(name, found)
+        wanted = wanted[-1:]
+    policy = Policy(if_building=if_building)
+    with ending_in_order(), working(place, engine, workers, engine_sets, console, policy) as runner:
         remember(place, recipe, steps)
         runner.run(wanted)
-    report(place.root.url, version)
+    if not alone:  # which reads artifacts that other runs may be building
+        report(place.root.url, version)
+
+
+def _need_inputs(name: str, found: Sequence[Status]) -> None:
+    """ConfigError for inputs of the last artifact that are not there, or not as the recipe makes them by now."""
+    last = found[-1].step
+    late = [status for status in found if status.step.name in last.inputs and status.state != "done"]
+    if late:
+        why = ", ".join(f"{status.step.name} ({status.why})" for status in late)
+        how = ", ".join(f"`millstream run {name} --only {status.step.name}`" for status in late)
+        raise ConfigError(
+            f"--alone: {last.name} is made from what is not done: {why}; make it with {how}, with the same --root, "
+            f"--version, --limit and --set"
+        )
 
 
 def plan(name: str, root: str | None, limit: int | None, sets: Sequence[str], only: str | None, version: str) -> None:
@@ -52,7 +73,7 @@ def plan(name: str, root: str | None, limit: int | None, sets: Sequence[str], on
         quotas_known = step.name != MIXTURE or len(inputs) == len(step.inputs)
         made = step.plan(inputs) if step.kind == "corpus" and quotas_known else None
         state = states.get(step.name, "cannot run: sources have no paths yet")
-        about = {"from": ", ".join(step.inputs) or "sources"}
+        about = {"from": ", ".join(step.inputs) or ("sources" if step.kind == "corpus" else "another run")}
         if step.name == CHECKPOINT:
             about |= {"model": model_told(recipe), "rows": rows_told(recipe)}
         for line in step_lines(f"{step.name}@{place.version}", state, about, made, known):

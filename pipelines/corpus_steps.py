@@ -1,12 +1,12 @@
 """The steps that make corpora, each a plan over the one before it."""
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 from corpus.canonical import canonical_json
 from corpus.errors import ConfigError
-from corpus.flows import buckets_for, exact_dedup, from_splits, mapped, near_dedup, stored, url_dedup
+from corpus.flows import buckets_for, exact_dedup, from_splits, mapped, near_dedup, stored, unseen, url_dedup
 from corpus.manifest import Manifest, ShardInfo, Tally, summed
 from corpus.measures import added_up
 from corpus.plan import Attach, Group, Map, Plan, schema_of
@@ -15,6 +15,7 @@ from corpus.splits import gather
 from corpus.stage import Stage
 from corpus.stages.extract import Extract
 from corpus.stages.holdout import HoldOut
+from corpus.stages.keys import BandKeys, ExactKey, UrlKey
 from corpus.stages.language import Language, LanguageFilter
 from corpus.stages.measure import Measure
 from corpus.stages.mix import Copies
@@ -25,6 +26,7 @@ from corpus.storage import Folder
 from corpus.text.minhash import MinHash
 from corpus.text.mixing import Quota, quotas
 from pipelines.artifact import Built, Workshop
+from pipelines.earlier import Earlier, earlier_corpora, require_other
 from pipelines.engines.engine import StoredFile, StoredShard
 from pipelines.inputs import RawInputs
 from pipelines.names import DEDUPED, EXTRACTED, HELDOUT, MIXTURE, PAGES
@@ -44,11 +46,13 @@ class CorpusStep:
     reject_samples: int
     shard_bytes: int
     raw: RawInputs | None = None
+    earlier: tuple[Earlier, ...] = ()
     kind: str = field(default="corpus", init=False)
 
     def raw_inputs(self) -> Mapping[str, Any]:
-        """The archives by content."""
-        return {} if self.raw is None else {"files": self.raw.contents, "limit": self.raw.limit}
+        """The archives, and the earlier corpora, by content."""
+        files = {} if self.raw is None else {"files": self.raw.contents, "limit": self.raw.limit}
+        return files | ({"against": {one.label: one.fingerprint for one in self.earlier}} if self.earlier else {})
 
     def recipe(self) -> Mapping[str, Any]:
         """What it follows, how many rejects keep their text, and, where shards are put together, how large they are."""
@@ -83,6 +87,8 @@ class CorpusStep:
             shop.folder.write("splits.json", canonical_json([split.listed() for split in splits]))
             return {"splits": splits}
         found = {name: stored_files(shop.place.folder(name).url, m) for name, m in shop.inputs.items()}
+        for one in self.earlier:
+            found[one.name] = stored_files(one.place.folder(DEDUPED).url, one.place.need(DEDUPED))
         return {name: stored_shards(files, self.shard_bytes) for name, files in found.items()}
 
 
@@ -106,26 +112,25 @@ def corpus_steps(recipe: Recipe, limit: int | None, memory: Folder) -> list[Corp
     extracted = from_splits([reader, Extract(tier=wanted.extract.tier), Language()])
     pages = mapped(stored(EXTRACTED, schema_of(extracted)), page_stages(recipe))
     to_dedup = stored(PAGES, schema_of(pages))
+    earlier = earlier_corpora(wanted.against, memory)
 
-    def step(
-        name: str, inputs: tuple[str, ...], plan: PlanMaker, *sections: str, raw: RawInputs | None = None
-    ) -> CorpusStep:
+    def step(name: str, inputs: tuple[str, ...], plan: PlanMaker, *sections: str, **more: Any) -> CorpusStep:
         follows = {section.rpartition(".")[2]: recipe.identity(section) for section in sections}
-        return CorpusStep(
-            name, inputs, follows, plan, wanted.max_fault_share, wanted.reject_samples, wanted.shard_bytes, raw
-        )
+        follows |= {"against": list(_compared(recipe))} if more.get("earlier") else {}
+        bounds = (wanted.max_fault_share, wanted.reject_samples, wanted.shard_bytes)
+        return CorpusStep(name, inputs, follows, plan, *bounds, **more)
+
+    def dedup_plan(found: Mapping[str, Manifest]) -> Plan:
+        if PAGES in found:
+            require_other(earlier, memory, found[PAGES].version)
+        return deduplicated(recipe, to_dedup, found, earlier)
 
     steps = [
         step(EXTRACTED, (), lambda _: extracted, "sources", "corpus.extract", "corpus.split_bytes", raw=raw),
         step(PAGES, (EXTRACTED,), lambda _: pages, "corpus.language", "corpus.rules"),
-        step(
-            DEDUPED,
-            (PAGES,),
-            lambda found: deduplicated(recipe, stored(PAGES, schema_of(pages)), found),
-            "corpus.dedup",
-        ),
+        step(DEDUPED, (PAGES,), dedup_plan, "corpus.dedup", earlier=earlier),
     ]
-    source = stored(DEDUPED, schema_of(deduplicated(recipe, to_dedup, {})))
+    source = stored(DEDUPED, schema_of(dedup_plan({})))
     if wanted.holdout is not None:
         held = Map(source, HoldOut(share=wanted.holdout.share, seed=recipe.seed, keep="heldout"))
         steps.append(step(HELDOUT, (DEDUPED,), lambda _: held, "seed", "corpus.holdout"))
@@ -150,8 +155,9 @@ def page_stages(recipe: Recipe) -> list[Stage]:
     return [*judges, *rules, Measure()]
 
 
-def deduplicated(recipe: Recipe, pages: Plan, found: Mapping[str, Manifest]) -> Plan:
-    """The recipe's methods one after the other, each with as many buckets as the pages at hand ask for."""
+def deduplicated(recipe: Recipe, pages: Plan, found: Mapping[str, Manifest], earlier: Sequence[Earlier] = ()) -> Plan:
+    """The recipe's methods one after the other, each with as many buckets as the pages at hand ask for; then those that
+    look at earlier corpora, so that what stays in the snapshot's own clusters does not depend on the past."""
     n_pages = found[PAGES].kept if PAGES in found else 0
     for method in recipe.corpus.dedup:
         match method:
@@ -159,10 +165,36 @@ def deduplicated(recipe: Recipe, pages: Plan, found: Mapping[str, Manifest]) -> 
                 pages = url_dedup(pages, buckets_for(n_pages))
             case ExactDedup():
                 pages = exact_dedup(pages, buckets_for(n_pages))
-            case MinHashDedup(ngram=ngram, bands=bands, rows=rows):
-                minhash = MinHash(ngram=ngram, bands=bands, rows=rows)
-                pages = near_dedup(pages, minhash, buckets_for(n_pages * bands))
+            case MinHashDedup(bands=bands):
+                pages = near_dedup(pages, _minhash(method), buckets_for(n_pages * bands))
+    corpora = {one.label: one.documents for one in earlier}
+    n_documents = n_pages + sum(one.kept for one in earlier)
+    for method in recipe.corpus.dedup:
+        if method.method in _compared(recipe):
+            keys, reason, n_keys = _keys(method)
+            pages = unseen(pages, corpora, keys, reason, buckets_for(n_documents * n_keys))
     return pages
+
+
+def _compared(recipe: Recipe) -> tuple[str, ...]:
+    """The methods that look at earlier corpora."""
+    against = recipe.corpus.against
+    return () if against is None else against.among([method.method for method in recipe.corpus.dedup])
+
+
+def _keys(method: UrlDedup | ExactDedup | MinHashDedup) -> tuple[Stage, str, int]:
+    """What a method compares, why a page goes that an earlier corpus has by it, and how many keys a page has."""
+    match method:
+        case UrlDedup():
+            return UrlKey(), "seen_url", 1
+        case ExactDedup():
+            return ExactKey(), "seen_text", 1
+        case MinHashDedup(bands=bands):
+            return BandKeys(minhash=_minhash(method)), "seen_near", bands
+
+
+def _minhash(method: MinHashDedup) -> MinHash:
+    return MinHash(ngram=method.ngram, bands=method.bands, rows=method.rows)
 
 
 def mixture_quotas(recipe: Recipe, found: Mapping[str, Manifest]) -> dict[str, Quota]:

@@ -72,6 +72,8 @@ def _pairs(pairs: Iterable[tuple[str, str]]) -> Padding:
 def _input(name: str, content: Any) -> str:
     if isinstance(content, list):
         return "\n".join([_raw_file(file) for file in content[:LISTED]] + _more(len(content)))
+    if isinstance(content, Mapping):
+        return "\n".join(f"{name} {key} {str(digest)[:16]}" for key, digest in content.items())
     return f"{name} {str(content)[:16]}" if isinstance(content, str) else f"{name} {_number(content)}"
 
 

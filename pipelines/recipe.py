@@ -5,12 +5,12 @@
 
 Whatever is wrong is a ConfigError of one line: where it was written, the dotted path, what is wrong, how to mend it.
 
-Paths of sources: what is no URL and not absolute is relative to the recipe's folder; in a shipped recipe to the
-project's root, where `samples/` lies; in a --set to the current folder. They come out absolute.
+Files and folders (FILES): what is no URL and not absolute is relative to the recipe's folder; in a shipped recipe to
+the project's root, where `samples/` lies; in a --set to the current folder. They come out absolute.
 """
 
 import glob
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -27,6 +27,16 @@ __all__ = ["Recipe", "build_rules", "laid_over", "load", "load_as", "path_of", "
 
 _SHIPPED = Path(__file__).resolve().parent / "recipes"
 _ROOT = Path(__file__).resolve().parents[1]
+
+EACH = "*"
+FILES = (
+    ("sources", EACH, "paths", EACH),
+    ("corpus", "against", "versions", EACH, "root"),
+    ("tokenizer", "reuse", "root"),
+    ("evaluation", "data"),
+    ("evaluation", "neutral", EACH, EACH),
+)
+"""Where recipes name files and folders."""
 
 
 def load(name_or_path: str, overrides: Sequence[str] = ()) -> Recipe:
@@ -50,12 +60,13 @@ def load_as(kind: type[Asked], name_or_path: str, overrides: Sequence[str] = ())
     if isinstance(data, dict) and ("arms" in data) != ("arms" in kind.model_fields):
         what = "an ablation, for `millstream ablate`" if "arms" in data else "no ablation: it has no arms"
         raise ConfigError(f"{file}: is {what}")
+    data = _with_absolute_paths(data, places, folder)
     try:
         recipe = kind.model_validate(data)
     except ValidationError as error:
         raise places.first_error(error, data) from error
     build_rules(recipe.corpus.rules, places)
-    return _with_absolute_paths(recipe, places, folder)
+    return recipe
 
 
 def shipped(kind: str = "") -> list[str]:
@@ -145,24 +156,29 @@ def laid_over(data: Any, path: yaml12.Path, value: Any) -> Any:
     return {**below, step: laid_over(below.get(step), rest, value)}
 
 
-def _with_absolute_paths(recipe: Asked, places: Places, folder: Path) -> Asked:
-    sources = {
-        name: source.model_copy(
-            update={
-                "paths": tuple(
-                    _absolute(path, Path.cwd() if places.overridden(("sources", name, "paths", at)) else folder)
-                    for at, path in enumerate(source.paths)
-                )
-            }
-        )
-        for name, source in recipe.sources.items()
-    }
-    return recipe.model_copy(update={"sources": sources})
+def _with_absolute_paths(data: Any, places: Places, folder: Path) -> Any:
+    """The data with absolute names of files: relative to the current folder where the command line has set them."""
+
+    def absolute(path: yaml12.Path, said: str) -> str:
+        if not said or "://" in said:
+            return said
+        beside = str(Path.cwd() if places.overridden(path) else folder)
+        is_pattern = path[0] == "sources"  # a folder's own name is none, whatever characters it has
+        return str(Path(glob.escape(beside) if is_pattern else beside) / Path(said).expanduser())
+
+    for names in FILES:
+        data = _mapped(data, names, absolute)
+    return data
 
 
-def _absolute(path: str, folder: Path) -> str:
-    """A URL as it is; a local path under the folder, whose own name is no pattern whatever characters it has."""
-    if "://" in path:
-        return path
-    expanded = Path(path).expanduser()
-    return str(expanded) if expanded.is_absolute() else str(Path(glob.escape(str(folder))) / expanded)
+def _mapped(data: Any, names: Sequence[str], change: Callable[[yaml12.Path, str], str], path: yaml12.Path = ()) -> Any:
+    """The data with each string that the names lead to changed; EACH is every item of a list or a mapping."""
+    if not names:
+        return change(path, data) if isinstance(data, str) else data
+    step, rest = names[0], names[1:]
+    if isinstance(data, list) and step == EACH:
+        return [_mapped(item, rest, change, (*path, at)) for at, item in enumerate(data)]
+    if isinstance(data, dict):
+        keys = [key for key in data if step in (EACH, key)]
+        return data | {key: _mapped(data[key], rest, change, (*path, key)) for key in keys}
+    return data

@@ -4,14 +4,14 @@ import subprocess
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Literal
 
 from corpus.canonical import canonical_json, fingerprint
 from corpus.errors import ConfigError, DriftError
-from corpus.lease import Lease
+from corpus.lease import Lease, Policy, held
 from corpus.manifest import MANIFEST, Manifest
 from corpus.plan import described
 from corpus.storage import TEMPORARY, Folder
@@ -31,8 +31,19 @@ class Status:
 
 
 @dataclass(frozen=True)
+class Asked:
+    """What a step is to make of the inputs that lie there now, and what it has made, where that stands."""
+
+    inputs: Mapping[str, Manifest]
+    identity: Mapping[str, Any]
+    fingerprint: str
+    done: Manifest | None
+
+
+@dataclass(frozen=True)
 class Runner:
-    """Builds steps, in order, with one engine. `usage` reads the meter that run.json is written from."""
+    """Builds steps, in order, with one engine. `usage` reads the meter that run.json is written from; `policy` says
+    what to do about another run that builds the same."""
 
     place: Place
     engine: Engine
@@ -41,39 +52,48 @@ class Runner:
     progress: Progress
     usage: Callable[[], Usage]
     told: Callable[[str], None]
+    policy: Policy = field(default_factory=Policy)
 
     def run(self, steps: Sequence[Step]) -> None:
         """Every step that is not done, inputs first."""
         for step in steps:
-            manifests = {name: self.place.need(name) for name in step.inputs}
-            wanted = identity(step, manifests, self.place.version)
-            found = self.place.manifest(step.name)
-            if found is not None and found.fingerprint == fingerprint(wanted):
-                folder = self.place.folder(step.name)
-                if left := leftovers(folder, found):
-                    tidy(left, Lease.take(folder / "run"))
-                self.told(f"{step.name}@{self.place.version}: done already")
-                continue
-            if found is not None and self.place.version != DEV:
-                raise drift(found, wanted, self.place)
-            self._build(step, manifests, wanted)
+            folder, what = self.place.folder(step.name), f"{step.name}@{self.place.version}"
+            asked = self._asked(step)
+            if asked.done is None or leftovers(folder, asked.done):
+                with held(folder / "run", what, self.policy, self.told) as lease:
+                    if self.policy.if_building != "take-over":
+                        asked = self._asked(step)  # another run may have made this meanwhile, or its inputs anew
+                    if asked.done is None:
+                        self.told(f"{what}: {summary(self._build(step, asked, lease))}")
+                        continue
+                    tidy(leftovers(folder, asked.done), lease)
+            self.told(f"{what}: done already")
 
-    def _build(self, step: Step, manifests: Mapping[str, Manifest], wanted: Mapping[str, Any]) -> None:
-        folder, digest = self.place.folder(step.name), fingerprint(wanted)
-        lease = Lease.take(folder / "run")
+    def _asked(self, step: Step) -> Asked:
+        """What is to be made; DriftError where a released version was made otherwise."""
+        inputs = {name: self.place.need(name) for name in step.inputs}
+        wanted = identity(step, inputs, self.place.version)
+        digest, found = fingerprint(wanted), self.place.manifest(step.name)
+        stands = found is not None and found.fingerprint == digest
+        if found is not None and not stands and self.place.version != DEV:
+            raise drift(found, wanted, self.place)
+        return Asked(inputs, wanted, digest, found if stands else None)
+
+    def _build(self, step: Step, asked: Asked, lease: Lease) -> Manifest:
+        folder, digest = self.place.folder(step.name), asked.fingerprint
         if step.kind != "corpus":  # its files have fixed names: what an older record says of them ends now
             folder.remove(MANIFEST)
             for records in other_records(folder, digest):
                 records.discard()
         with self._recorded(folder) as costs:
-            shop = Workshop(self.place, folder, digest, lease, manifests, self.engine, self.progress)
+            shop = Workshop(self.place, folder, digest, lease, asked.inputs, self.engine, self.progress)
             built = dict(vars(step.build(shop)))
             costs.update(built.pop("costs"))
-        manifest = Manifest(name=step.name, version=self.place.version, fingerprint=digest, **wanted, **built)
+        manifest = Manifest(name=step.name, version=self.place.version, fingerprint=digest, **asked.identity, **built)
         lease.check()
         folder.write(MANIFEST, manifest.to_json())
         tidy(leftovers(folder, manifest), lease)
-        self.told(f"{step.name}@{self.place.version}: {summary(manifest)}")
+        return manifest
 
     @contextmanager
     def _recorded(self, folder: Folder) -> Iterator[dict[str, Any]]:
@@ -149,7 +169,8 @@ def chosen(steps: Sequence[Step], only: str | None) -> list[Step]:
 
 def drift(found: Manifest, wanted: Mapping[str, Any], place: Place) -> DriftError:
     """The error for a released version that the recipe no longer makes."""
-    changes = "; ".join(differences(found, wanted))
+    every = [*differences(found, wanted)]
+    changes = "; ".join([said for said in every if not said.startswith("plan.")] or every)  # the plan follows from them
     return DriftError(
         f"{found.name}@{place.version} is released and was made otherwise: {changes}. Take the recipe back to what it "
         f"was, or build under another name with --version"

@@ -1,7 +1,7 @@
 """What a recipe may say: one frozen model for each section, closed to unknown fields.
 
     Recipe = name, seed, sources, corpus, and a chain of which the end may be left off: mix, tokenizer, training
-    corpus = extract, language, rules, dedup, holdout: null or empty keeps everything
+    corpus = extract, language, rules, dedup, against, holdout: null or empty keeps everything
 
 Here stand names, types and bounds. Reading files, overrides and messages with line numbers are in recipe.py; a rule's
 own fields are checked in rules.py. Nothing heavy is imported: a scheduler reads recipes over and over.
@@ -113,6 +113,44 @@ class MinHashDedup(Section):
 Dedup = Annotated[UrlDedup | ExactDedup | MinHashDedup, Field(discriminator="method")]
 
 
+class EarlierVersion(Section):
+    """A released version of corpus/deduped: in this run's own root, or in another (a folder or a URL, as --root)."""
+
+    version: Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*$")]  # a folder
+    root: Annotated[str, Field(min_length=1)] | None = None
+
+
+def _as_earlier(given: object) -> object:
+    if isinstance(given, str):
+        return {"version": given}
+    if not isinstance(given, EarlierVersion | Mapping):
+        raise fault(
+            f'is {shown(given)}, but should be the name of a version, "2026-41", or {{root: ..., version: ...}}'
+        )
+    return given
+
+
+class Against(Section):
+    """Drops what an earlier snapshot has: docs/snapshots.md. The methods are some of those of corpus.dedup, all of them
+    but url when left out: a page that was crawled again with another text is news."""
+
+    versions: tuple[Annotated[EarlierVersion, BeforeValidator(_as_earlier)], ...]
+    methods: tuple[Literal["url", "exact", "minhash"], ...] | None = None
+
+    @field_validator("versions")
+    @classmethod
+    def _some(cls, versions: tuple[EarlierVersion, ...]) -> tuple[EarlierVersion, ...]:
+        """Sorted: their order changes nothing."""
+        if not versions:
+            raise fault("is empty; name earlier versions, or write against: null")
+        return tuple(sorted(versions, key=lambda one: (one.version, one.root or "")))
+
+    def among(self, methods: Sequence[str]) -> tuple[str, ...]:
+        """Those of a corpus's own methods that look at the earlier ones too, in its order."""
+        chosen = set(methods) - {"url"} if self.methods is None else self.methods
+        return tuple(method for method in methods if method in chosen)
+
+
 class Holdout(Section):
     share: Annotated[float, Field(strict=True, gt=0, lt=1)]
 
@@ -132,6 +170,7 @@ class Corpus(Section):
     language: Annotated[Language | None, BeforeValidator(_null_if_empty)] = None
     rules: Annotated[tuple[RuleEntry, ...], BeforeValidator(_empty_if_null)] = ()
     dedup: Annotated[tuple[Dedup, ...], BeforeValidator(_empty_if_null)] = ()
+    against: Annotated[Against | None, BeforeValidator(_null_if_empty)] = None
     holdout: Annotated[Holdout | None, BeforeValidator(_null_if_empty)] = None
     split_bytes: Count = 64 * 2**20  # of archives, per shard of corpus/extracted; smaller files are put together
     shard_bytes: Count = 32 * 2**20  # of stored documents, per shard of what is made from them
@@ -148,6 +187,21 @@ class Corpus(Section):
                 raise fault(f"{step.method} stands twice; each method runs once", at)
             seen.add(step.method)
         return dedup
+
+    @model_validator(mode="after")
+    def _against_by_own_methods(self) -> Self:
+        if self.against is not None:
+            methods = [step.method for step in self.dedup]
+            for at, method in enumerate(self.against.methods or ()):
+                if method not in methods:
+                    what = (
+                        f"{method} is none of corpus.dedup, which has {listed(methods)}; add it there, or take it out"
+                    )
+                    raise fault(what, "against", "methods", at)
+            if not self.against.among(methods):
+                what = "compares nothing: corpus.dedup has no method for it but url; name methods: [url], or add one"
+                raise fault(what if methods else "compares by the methods of corpus.dedup; add one there", "against")
+        return self
 
 
 class Budget(Section):
@@ -170,6 +224,13 @@ class Mix(Section):
         return weights
 
 
+class Reuse(Section):
+    """A vocabulary that another run has trained, in place of one of its own: a copy of its vocab/main."""
+
+    root: Annotated[str, Field(min_length=1)]  # that run's folder, local or any fsspec URL
+    version: Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*$")] = "dev"
+
+
 class Tokenizer(Section):
     """A family of tokenizer/families.py; `specials`, of tokenizer/specials.py, is its natural one when left out."""
 
@@ -178,6 +239,7 @@ class Tokenizer(Section):
     specials: Literal["gpt2", "roberta", "llama", "bert", "t5"] | None = None
     lowercase: bool = True  # of wordpiece: BERT uncased
     marks: bool = False  # word starts and sentence ends beside the tokens, also where no objective asks for them
+    reuse: Reuse | None = None
 
     @model_validator(mode="after")
     def _fits_together(self) -> Self:
@@ -310,7 +372,9 @@ class Recipe(Sourced):
         Where and how it is called do not count: paths and the recipe's name are left out. Defaults are written out,
         a section that is not there is None; KeyError for a section that cannot be there.
         """
-        plain: Plain = self.model_dump(mode="json", exclude={"name", "sources"})
+        plain: Plain = self.model_dump(
+            mode="json", exclude={"name": True, "sources": True, "tokenizer": {"reuse": {"root"}}}
+        )
         # a list, for the order of sources numbers the shards and canonical JSON sorts a mapping's keys
         plain["sources"] = [{"name": name, "format": source.format} for name, source in self.sources.items()]
         for step in section.split(".") if section else ():

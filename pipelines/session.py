@@ -3,17 +3,20 @@
 import json
 import os
 import resource
+import signal
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from importlib import import_module
 from pathlib import Path
+from threading import current_thread, main_thread
 from typing import Protocol
 
 from rich.console import Console
 
 from corpus.canonical import canonical_json, fingerprint
 from corpus.errors import ConfigError
+from corpus.lease import Policy
 from corpus.storage import Folder
 from pipelines.artifact import Place, Step, changed_inputs, made_from
 from pipelines.display import Display
@@ -106,7 +109,12 @@ def require_engine(name: str) -> None:
 
 @contextmanager
 def working(
-    place: Place, engine: str, workers: int | None, settings: Sequence[str], console: Console
+    place: Place,
+    engine: str,
+    workers: int | None,
+    settings: Sequence[str],
+    console: Console,
+    policy: Policy = Policy(),  # noqa: B008  immutable
 ) -> Iterator[Runner]:
     """A runner with its engine and display, for as long as the block lasts."""
     n_workers = workers or len(os.sched_getaffinity(0))
@@ -124,7 +132,21 @@ def working(
             display.progress,
             lambda: own_usage() + opened.usage,
             display.told,
+            policy,
         )
+
+
+@contextmanager
+def ending_in_order() -> Iterator[None]:
+    """SIGTERM inside, by which schedulers end a run, as Ctrl-C: what is held is let go of."""
+    if current_thread() is not main_thread():  # others get no signals
+        yield
+        return
+    before = signal.signal(signal.SIGTERM, signal.default_int_handler)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)
 
 
 def own_usage() -> Usage:

@@ -65,6 +65,8 @@ def _verdict(place: Place, first: str, corpus: str, row: dict[str, Any]) -> str:
     if survivor := row.get("duplicate_of"):
         (kept,) = _rows(place, first, "id", survivor)
         said += f", in favour of\n{survivor} {kept['url'] or ''}"
+    if row.get("seen_as"):
+        said += f", there since\n{row['seen_as']}"
     return said + (f"\n{row['fault']}" if row.get("fault") else "")
 
 

@@ -9,8 +9,9 @@ from rich.console import Console
 
 from corpus.canonical import fingerprint
 from corpus.errors import ConfigError
+from corpus.lease import IfBuilding, Policy
 from pipelines import commands
-from pipelines.artifact import Place, Step
+from pipelines.artifact import Place, Step, changed_inputs
 from pipelines.names import CHECKPOINT
 from pipelines.runner import identity, statuses
 from pipelines.session import remember, working
@@ -19,24 +20,35 @@ from pipelines.training_step import TrainingStep
 from training.launched import launched
 
 
-def train(name: str, root: str | None, devices: int, limit: int | None, sets: Sequence[str], version: str) -> None:
-    """Alone, all that the model is made from too; as one of several ranks the model only, from what is there."""
+def train(
+    name: str, root: str | None, devices: int, limit: int | None, sets: Sequence[str], version: str,
+    if_building: IfBuilding,
+) -> None:  # fmt: skip
+    """Alone, all that the model is made from too; as one of several ranks, or with a recipe that names no archives, the
+    model only, from what is there."""
     here = launched()
     if devices > 1 and here.world > 1:
         raise ConfigError(f"--devices {devices} starts ranks, and {here.by} has started {here.world}; leave it out")
-    if devices == here.world == 1:
-        commands.run(name, root, "local", None, [], limit, sets, CHECKPOINT, version)
-        return
     recipe, place = commands.asked(name, root, sets, version)
+    named = all(source.paths for source in recipe.sources.values())
+    if devices == here.world == 1 and named:
+        commands.run(name, root, "local", None, [], limit, sets, CHECKPOINT, version, if_building)
+        return
+    if if_building == "wait" and max(devices, here.world) > 1:
+        # ranks that wait for the first one give up after minutes, and know not what it found
+        raise ConfigError("--if-building wait: several ranks cannot wait for another run; say refuse and try again")
     steps = steps_of(recipe, limit, place.root)
     step = steps[-1]
     if not isinstance(step, TrainingStep):
         raise ConfigError(f"{recipe.name} has no training section; add one, or build its corpus with `millstream run`")
-    _need_inputs(name, steps, place)
+    if named:
+        _need_inputs(name, steps, place)
+    else:
+        _need_what_lies_there(step, place)
     if devices > 1:
         _with_torchrun(devices)
     if here.rank == 0:
-        with working(place, "local", None, [], Console()) as runner:
+        with working(place, "local", None, [], Console(), Policy(if_building=if_building)) as runner:
             remember(place, recipe, steps)
             runner.run([step])
         commands.report(place.root.url, version)
@@ -55,6 +67,19 @@ def _need_inputs(name: str, steps: Sequence[Step], place: Place) -> None:
             f"{', '.join(late)} must be made before several ranks train on them: `millstream run {name} --only "
             f"{steps[-1].inputs[1]}`, with the same --root and --set"
         )
+
+
+def _need_what_lies_there(step: Step, place: Place) -> None:
+    """A recipe without archives cannot tell whether its corpora are as it would make them; that they are there, and
+    made from each other, can be seen."""
+    for name in step.inputs:
+        manifest = place.manifest(name)
+        if manifest is None or (other := changed_inputs(place, manifest)):
+            what = "is not there" if manifest is None else f"was made from another {', '.join(other)} than lies there"
+            raise ConfigError(
+                f"{name}@{place.version} {what}, in {place.root.url}, and the recipe names no archives to make it "
+                f"from: give them with --set 'sources.NAME.paths=[...]', or name the --root and --version that have it"
+            )
 
 
 def _with_torchrun(devices: int) -> NoReturn:

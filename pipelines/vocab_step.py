@@ -51,7 +51,7 @@ class VocabStep:
 
 def decides(asked: Tokenizer) -> dict[str, Any]:
     """The tokenizer section, as far as it decides entries; what is as by default is left out."""
-    said = asked.model_dump(mode="json", exclude={"marks"}, exclude_defaults=True)
+    said = asked.model_dump(mode="json", exclude={"marks", "reuse"}, exclude_defaults=True)
     if said.get("specials") == NATURAL[asked.model]:
         del said["specials"]
     return said

@@ -25,12 +25,12 @@ def test_the_recipe_is_whole(tmp_path: Path) -> None:
     assert [fields.get("without") for fields in rules] == [None, ["end_mark"]]
 
 
-def test_arms_and_finetuning_fit_the_recipe(tmp_path: Path) -> None:
+def test_arms_finetuning_and_gate_fit_the_recipe(tmp_path: Path) -> None:
     (tmp_path / "end_marks.yaml").write_text(RECIPE)
     sections = {name: value for text in FRAGMENTS for name, value in yaml12.read(text).data.items()}
-    assert [*sections] == ["arms", "finetuning"]
+    assert [*sections] == ["arms", "finetuning", "gate"]
     over = [f"{name}={value!r}" for name, value in sections.items()]  # a Python literal of these is YAML
-    other = ["vocabulary=[clean]", "evaluation.held_out={clean: clean}"]
+    other = ["vocabulary=[clean]", "evaluation.held_out={clean: clean, raw: unfiltered}"]
     ablation = load_as(Ablation, str(tmp_path / "end_marks.yaml"), [*over, *other])
     assert set(ablation.arms) - set(ablation.built) == {"rejects_10"}
 
@@ -45,8 +45,9 @@ def test_a_command_that_is_shown_names_what_there_is(page: str) -> None:
     sets = [value for flag, value in pairwise(words) if flag == "--set"]
     ablation = load_as(Ablation, recipe, sets)
     ablation.require_inputs()
-    assert ablation.evaluation.data == "/data/eval"
-    assert ablation.evaluation.neutral
+    wants_data = ablation.gate is None  # what is shipped with a gate asks nothing but held-out text
+    assert (ablation.evaluation.data == "/data/eval") is wants_data
+    assert bool(ablation.evaluation.neutral) is wants_data
 
 
 def test_the_smallest_effects_are_those_of_the_statistics() -> None:

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from rich.console import Console
 
 from corpus.errors import ConfigError
+from corpus.lease import IfBuilding, Policy
 from corpus.storage import Folder
 from pipelines.ablation import corpora, outcome
 from pipelines.ablation.crew import side_by_side
@@ -18,7 +19,7 @@ from pipelines.commands import check_version
 from pipelines.engines.pool import Pool
 from pipelines.names import VERDICT
 from pipelines.recipe import load_as
-from pipelines.session import RUNS, remember, working
+from pipelines.session import RUNS, ending_in_order, remember, working
 from pipelines.training_plan import planned_objective, planned_specials
 
 REPORT = "report.html"
@@ -26,8 +27,9 @@ ASKED_IN_HOLES = ("pairs", "choices", "completions")
 
 
 def ablate(
-    name: str, root: str | None, workers: int | None, limit: int | None, sets: Sequence[str], version: str
-) -> None:
+    name: str, root: str | None, workers: int | None, limit: int | None, sets: Sequence[str], version: str,
+    if_building: IfBuilding,
+) -> None:  # fmt: skip
     """Builds what is not there yet, compares, and says what was found."""
     ablation = load_as(Ablation, name, sets)
     check_version(version)
@@ -35,7 +37,8 @@ def ablate(
     graph = Graph(ablation, place)
     check(ablation, graph)
     console = Console()
-    with working(place, "local", workers, [], console) as runner:
+    policy = Policy(if_building=if_building)
+    with ending_in_order(), working(place, "local", workers, [], console, policy) as runner:
         corpora.build(ablation, runner, limit)
         runner.run([*graph.vocabularies(), *graph.tokens()])
         for model in ablation.models:

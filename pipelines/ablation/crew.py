@@ -1,9 +1,11 @@
 """Steps that do not need each other, side by side in worker processes that may die."""
 
+import sys
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from corpus.lease import WAITING, Policy
 from pipelines.artifact import Place, Step
 from pipelines.engines.pool import Pool
 from pipelines.runner import Runner, statuses, summary
@@ -16,6 +18,7 @@ class StepTask:
 
     step: Step
     place: Place
+    policy: Policy = field(default_factory=Policy)
 
     @property
     def name(self) -> str:
@@ -23,7 +26,14 @@ class StepTask:
 
     def run(self, report: Callable[[int], None]) -> None:
         """Builds the artifact, or goes on building it."""
-        Runner(self.place, _no_engine(), "local", 1, _Counted(report), own_usage, lambda _: None).run([self.step])
+        counted = _Counted(report)
+        Runner(self.place, _no_engine(), "local", 1, counted, own_usage, _told, self.policy).run([self.step])
+
+
+def _told(line: str) -> None:
+    """Tells of another run; the driver tells of all else."""
+    if line.startswith(WAITING):
+        print(line, file=sys.stderr)
 
 
 def _no_engine() -> Any:
@@ -48,7 +58,7 @@ def side_by_side(phase: str, steps: Sequence[Step], runner: Runner, pool: Pool, 
     if len(todo) < len(steps):
         runner.told(f"{phase}: {len(steps) - len(todo)} of {len(steps)} done already")
     finished, units, waiting = len(steps) - len(todo), 0, [*todo]
-    for new, more in pool.run([StepTask(step, place) for step in todo]):
+    for new, more in pool.run([StepTask(step, place, runner.policy) for step in todo]):
         finished, units = finished + new, units + more
         if new:
             still = _open(waiting, place)

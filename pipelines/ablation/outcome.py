@@ -14,6 +14,7 @@ from pipelines.ablation.cell import CellStep, files
 from pipelines.ablation.controls import ControlsStep
 from pipelines.ablation.corpora import corpus_place, manifests
 from pipelines.ablation.finetuned import FineTunedStep
+from pipelines.ablation.gate import judged
 from pipelines.ablation.scores import ITEMS, ScoresStep
 from pipelines.ablation.sections import Ablation
 from pipelines.ablation.tokens import tokens_name
@@ -57,20 +58,22 @@ class VerdictStep:
         return {}
 
     def recipe(self) -> Mapping[str, Any]:
-        """What is compared with what."""
+        """What is compared with what, and what the gate asks for, if there is one."""
         arms = {name: arm.model_dump(mode="json", exclude={"set"}) for name, arm in self.ablation.arms.items()}
+        gate = self.ablation.gate
         return {
             "arms": [[name, said] for name, said in arms.items()],
             "baseline": self.ablation.baseline,
             "unfiltered": self.ablation.unfiltered,
             "step_version": self.version,
+            **({} if gate is None else {"gate": gate.model_dump(mode="json")}),
         }
 
     def plan(self, inputs: Mapping[str, Manifest]) -> None:
         """None: it is no corpus."""
 
     def build(self, shop: Workshop) -> Built:
-        """Compares; DataError where trainings of one model did not read as much."""
+        """Compares, and judges by the gate; DataError where trainings of one model did not read as much."""
         _check_equal([step.cell for step in self.scores], shop)
         names = {step.task for step in self.finetuned}
         suites = {f"finetune/{name}": evaluation.fine_task(shop.place, name).suite for name in names}
@@ -84,10 +87,13 @@ class VerdictStep:
             controls={step.cell.model: _controls(shop.inputs[step.name]) for step in self.controls},
             suites=suites,
         )
-        shop.folder.write(FOUND, canonical_json(said))
-        shop.folder.write(ABOUT, canonical_json(about(self.ablation, shop.place)))
         n_found = sum(one["found"] for one in said["comparisons"])
         says = f"{n_found} differences found in {len(said['comparisons'])} comparisons"
+        if self.ablation.gate is not None:
+            said["gate"] = judged(self.ablation.gate, said)
+            says += f", the gate {'holds' if said['gate']['holds'] else 'does not hold'}"
+        shop.folder.write(FOUND, canonical_json(said))
+        shop.folder.write(ABOUT, canonical_json(about(self.ablation, shop.place)))
         return Built(shards=(files(local_folder(shop.folder), (FOUND, ABOUT)),), measures={"says": says})
 
     @property

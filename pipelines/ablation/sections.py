@@ -1,6 +1,6 @@
 """What an ablation's recipe may say: corpora that differ in one thing, models that differ in nothing else.
 
-    Ablation = name, seed, seeds, sources, corpus, arms, baseline, models, evaluation, finetuning
+    Ablation = name, seed, seeds, sources, corpus, arms, baseline, models, evaluation, finetuning, gate
 
 `corpus` is what the arms have in common; an arm is that with some values set over it, or another arm with documents
 put back. Each model is trained on each arm once a seed, on as many tokens. Nothing heavy is imported here.
@@ -13,6 +13,7 @@ from typing import Annotated, Any, Literal, NamedTuple, Self
 from pydantic import Field, ValidationError, model_validator
 
 from corpus.errors import ConfigError
+from pipelines.ablation.gate import Gate
 from pipelines.places import Places
 from pipelines.recipe import build_rules, laid_over, path_of
 from pipelines.sections import (
@@ -65,6 +66,16 @@ class Model(Section):
     tokenizer: Tokenizer
     training: Training
 
+    @model_validator(mode="after")
+    def _own_vocabulary(self) -> Self:
+        if self.tokenizer.reuse is not None:
+            raise fault(
+                "belongs to recipes of `millstream run`; an ablation trains its vocabulary on the arms that "
+                "`vocabulary` names, to favour none: leave it out",
+                *("tokenizer", "reuse"),
+            )
+        return self
+
 
 class Pretraining(NamedTuple):
     """What trains a model, as training_plan.py takes it."""
@@ -116,10 +127,12 @@ class Ablation(Sourced):
     models: Mapping[Name, Model]
     evaluation: Evaluation = Evaluation()
     finetuning: FineTuning | None = None
+    gate: Gate | None = None  # what the verdict must say before `millstream promote` takes the corpus
 
     @model_validator(mode="after")
     def _fits_together(self) -> Self:
         self._check_names()
+        self._check_gate()
         if self.corpus.holdout is None and self.evaluation.held_out:
             raise fault("must hold pages out for evaluation.held_out; write holdout: {share: 0.05}", "corpus")
         for name, model in self.models.items():
@@ -144,7 +157,7 @@ class Ablation(Sourced):
         for path, name in self._arms_named():
             if name not in self.arms:
                 raise fault(unknown("arm", name, list(self.arms), "Arms here"), *path)
-            if self.arms[name].like and path[0] not in ("baseline", "finetuning"):
+            if self.arms[name].like and path[0] not in ("baseline", "finetuning", "gate"):
                 raise fault(f"is {name}, which has no corpus of its own; name an arm that has one", *path)
         for path, name in self._models_named():
             if name not in self.models:
@@ -157,6 +170,38 @@ class Ablation(Sourced):
             raise fault(f"{twice[0]} is also a set of evaluation.held_out; call one otherwise", "evaluation", "neutral")
         if self.finetuning and self.finetuning.arms and self.baseline not in self.finetuning.arms:
             raise fault(f"lacks the baseline, {self.baseline}: there would be nothing to compare with", *TUNED_ARMS)
+
+    def _check_gate(self) -> None:
+        if self.gate is None:
+            return
+        arm, against = self.gate.arm or self.baseline, self.gate.against or self.unfiltered
+        if against is None:
+            raise fault("names no arm to compare with; give `against`, or the recipe's `unfiltered`", "gate")
+        if (arm == self.baseline) == (against == self.baseline):
+            raise fault(
+                f"compares {arm} with {against}, and the verdict compares other arms with the baseline, "
+                f"{self.baseline}, alone: name it as `arm` or as `against`, once",
+                "gate",
+            )
+        if self.arms[arm].like:
+            raise fault(f"is {arm}, which has no corpus of its own to promote; name an arm that has one", "gate", "arm")
+        known = self._measures()
+        for field in ("better_on", "not_worse_on"):
+            for at, measure in enumerate(getattr(self.gate, field)):
+                if measure not in known and not measure.startswith("blimp/"):
+                    raise fault(unknown("measure", measure, known, "Measures here"), "gate", field, at)
+
+    def _measures(self) -> list[str]:
+        """What some model may be measured by, as training/evaluation/measured.py calls it; parts of BLiMP set aside."""
+        asked, tuning = self.evaluation, self.finetuning
+        units = ("bits_per_byte", "nats_per_target")
+        return [
+            *(f"{unit}/{name}" for unit in units for name in (*asked.held_out, *asked.neutral)),
+            "blimp",
+            *(f"{name}{part}" for name in asked.choices for part in ("", "/norm")),
+            *(f"{part}{name}" for name in asked.completions for part in ("", "nats_per_target/")),
+            *(f"finetune/{name}" for name in (tuning.tasks if tuning else ())),
+        ]
 
     def _arms_named(self) -> Iterator[tuple[tuple[str | int, ...], str]]:
         """Where a recipe names an arm, and which."""
@@ -173,11 +218,15 @@ class Ablation(Sourced):
                 yield ("arms", name, "put_back", "among"), entry.put_back.among
         if self.finetuning is not None:
             yield from (((*TUNED_ARMS, n), arm) for n, arm in enumerate(self.finetuning.arms or ()))
+        if self.gate is not None:
+            yield from ((("gate", end), arm) for end in ("arm", "against") if (arm := getattr(self.gate, end)))
 
     def _models_named(self) -> Iterator[tuple[tuple[str | int, ...], str]]:
         if self.finetuning is not None:
             yield from ((("finetuning", "models", n), name) for n, name in enumerate(self.finetuning.models or ()))
             yield from ((("finetuning", "learning_rate", name), name) for name in self.finetuning.learning_rate)
+        if self.gate is not None:
+            yield from ((("gate", "models", n), name) for n, name in enumerate(self.gate.models or ()))
 
     @cached_property
     def built(self) -> dict[str, Recipe]:

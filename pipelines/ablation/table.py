@@ -33,13 +33,14 @@ NARROW, GAP, LONGEST = 9, 2, 24
 
 def tables(verdict: Mapping[str, Any], about: Mapping[str, Any]) -> list[RenderableType]:
     """What to print, one after the other: for each architecture its table, with as many measures as the terminal has
-    room for, and in words what is found of the arm that the verdict is about; T5's row and ours at the end."""
+    room for, and in words what is found of the arm that the verdict is about; then T5's row and ours, and the gate."""
     against = rival(verdict)
     made: list[RenderableType] = [_heading(verdict, about)]
     for one in architectures(verdict):
         made += [Text(), Differences(one)]
         made += [] if against is None else [Text(), *_findings(one, against)]
-    return [*made, *_t5(verdict.get("t5") or [])]
+    made += _t5(verdict.get("t5") or [])
+    return [*made, Text(), *gate_lines(verdict["gate"])] if "gate" in verdict else made
 
 
 def _heading(verdict: Mapping[str, Any], about: Mapping[str, Any]) -> Text:
@@ -118,6 +119,18 @@ def _t5(rows: Sequence[Mapping[str, Any]]) -> Iterator[RenderableType]:
             pairs = [_pair(row["clean"].get(suite), row["unfiltered"].get(suite)) for suite in names]
             table.add_row(_short(row["row"], 2 * LONGEST), *pairs)
         yield from (Text(), table)
+
+
+def gate_lines(found: Mapping[str, Any]) -> Iterator[RenderableType]:
+    """Whether a gate holds, and then condition by condition: the arm's advantage with its interval and p."""
+    said = f"gate, {found['arm']} against {found['against']}: {'holds' if found['holds'] else 'does not hold'}"
+    yield Text(printable(said), "bold")
+    lines = Table.grid(padding=(0, GAP, 0, 0))
+    for one in found["conditions"]:
+        asked = f"  {one['architecture']}, {named(one['measure'])}: {one['wanted']}"
+        colour = COLOURS["better" if one["holds"] else "worse"]
+        lines.add_row(Text(printable(asked)), Text(one["says"]), Text("yes" if one["holds"] else "no", colour))
+    yield lines
 
 
 def _table(first: str) -> Table:

@@ -20,8 +20,8 @@ from corpus.plan import (
     Reduce,
     described,
     documents_at_home,
-    narrow,
     schema_of,
+    strands,
     title,
 )
 from corpus.shards import ShardWriter
@@ -90,15 +90,15 @@ class _Run:
 
     def phase(self, plan: Plan, sink: Sink, name: str) -> list[int]:
         """Brings the plan's rows into the sink; the numbers of its tasks. What they need is made if one is not done."""
-        node, links = narrow(plan)
-        numbers = self._numbers(node)
+        sources = strands(plan)
+        numbers = self._numbers([node for node, _ in sources])
         open_ = set(numbers) - sink.finished()
         done, documents = len(numbers) - len(open_), 0
         tasks: list[RowsTask] = []
         if open_:
-            steps = tuple(link.stage if isinstance(link, Map) else self._attach(link) for link in links)
-            bases = zip(numbers, self._bases(node, steps), strict=True)
-            tasks = [RowsTask(f"{name}, shard {n}", n, base, steps, sink) for n, base in bases if n in open_]
+            work = [todo for node, links in sources for todo in self._work(node, links)]
+            todos = zip(numbers, work, strict=True)
+            tasks = [RowsTask(f"{name}, shard {n}", n, *todo, sink) for n, todo in todos if n in open_]
         self.progress(name, done, len(numbers), documents)
         for n_tasks, n_documents in self.crew.run(tasks):
             done, documents = done + n_tasks, documents + n_documents
@@ -114,7 +114,18 @@ class _Run:
     def _attach(self, node: Attach) -> AttachFrom:
         return attaching(node, self._rows(node.verdicts))
 
-    def _numbers(self, node: Plan) -> list[int]:
+    def _work(self, node: Plan, links: Sequence[Map | Attach]) -> list[tuple[Base, tuple[Stage, ...]]]:
+        """What each task of a node does."""
+        steps = tuple(link.stage if isinstance(link, Map) else self._attach(link) for link in links)
+        return [(base, steps) for base in self._bases(node, steps)]
+
+    def _numbers(self, nodes: Sequence[Plan]) -> list[int]:
+        """The numbers of the tasks: those of the node's shards, or, where shards of several nodes would have the same,
+        any."""
+        numbers = [self._numbers_of(node) for node in nodes]
+        return numbers[0] if len(numbers) == 1 else list(range(sum(map(len, numbers))))
+
+    def _numbers_of(self, node: Plan) -> list[int]:
         match node:
             case Read(name):
                 return [item.shard for item in self.inputs[name]]

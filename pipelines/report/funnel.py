@@ -158,7 +158,7 @@ def _reject(row: Mapping[str, Any]) -> Reject:
         url=row["url"] or "",
         text=f"{text[:SAMPLE_CHARS]} …" if long else text,
         fault=row.get("fault"),
-        duplicate_of=row.get("duplicate_of"),
+        duplicate_of=row.get("duplicate_of") or row.get("seen_as"),
     )
 
 

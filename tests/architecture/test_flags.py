@@ -5,13 +5,13 @@ import re
 import pytest
 from small_run import millstream
 
-RUN = ("--root", "--engine", "--workers", "--engine-set", "--limit", "--set", "--only", "--version")
+PLAN = ("--root", "--limit", "--set", "--only", "--version")
 FLAGS = {
-    "run": RUN,
-    "train": ("--root", "--devices", "--limit", "--set", "--version"),
-    "plan": tuple(flag for flag in RUN if flag not in ("--engine", "--workers", "--engine-set")),
+    "run": (*PLAN, "--engine", "--workers", "--engine-set", "--alone", "--if-building"),
+    "train": ("--root", "--devices", "--limit", "--set", "--version", "--if-building"),
+    "plan": PLAN,
     "budget": ("--set", "--card", "--cards", "--mfu", "--price", "--flops", "--json"),
-    "ablate": ("--root", "--workers", "--limit", "--set", "--version"),
+    "ablate": ("--root", "--workers", "--limit", "--set", "--version", "--if-building"),
     "init": (),
     "show": ("--root", "--json", "--version"),
     "verify": ("--root", "--version"),
@@ -31,6 +31,7 @@ FLAGS = {
     ),
     "fill": ("--top", "--model", "--root", "--version"),
     "export": ("--root", "--version"),
+    "promote": ("--root", "--version", "--verdict", "--verdict-version"),
 }
 
 
@@ -49,7 +50,7 @@ def test_flags_are_these(command: str) -> None:
     said = millstream(command, "--help")
     assert said.code == 0
     listing = said.out.partition("Options")[2]
-    assert sorted(re.findall(r"^│ (--[\w-]+)", listing, re.MULTILINE)) == sorted([*FLAGS[command], "--help"])
+    assert sorted(re.findall(r"^│[ *]+(--[\w-]+)", listing, re.MULTILINE)) == sorted([*FLAGS[command], "--help"])
 
 
 @pytest.mark.parametrize("command", FLAGS)

@@ -9,7 +9,7 @@ from tiny_stages import Append, Counting, DropWord
 
 from corpus.canonical import fingerprint
 from corpus.errors import SchemaError
-from corpus.flows import exact_dedup, from_splits, near_dedup, stored, url_dedup
+from corpus.flows import exact_dedup, from_splits, near_dedup, stored, unseen, url_dedup
 from corpus.plan import (
     EDGE,
     LABELLED,
@@ -20,16 +20,18 @@ from corpus.plan import (
     Plan,
     Read,
     Reduce,
+    Union,
     described,
     explain,
     inputs,
     plain,
     schema_of,
     stages,
+    strands,
 )
 from corpus.schema import DOCUMENT, MARKS, without
 from corpus.splits import SPLIT
-from corpus.stages.keys import ExactKey
+from corpus.stages.keys import ExactKey, UrlKey
 from corpus.stages.quota import FillQuota, Sizes
 from corpus.stages.text_filter import text_filter
 from corpus.text.minhash import MinHash
@@ -77,6 +79,12 @@ def test_schemas() -> None:
         (Reduce(PAGES, "url", (("n", "sum", "text"),)), 'Reduce sums column "text" to "n", but it is string'),
         (Group(PAGES, FillQuota(quotas=(), seed=1)), 'group stage "fill_quota" needs column "n_bytes"'),
         (Components(PAGES), 'Components needs column "first"'),
+        (Union(()), "Union has no parts"),
+        (
+            Union((Map(PAGES, ExactKey()), Map(PAGES, UrlKey()))),
+            "its parts have id: string, .*, key: string and id: string, .*, key: string, order: int64",
+        ),
+        (Attach(Union((PAGES, PAGES)), Read("v", DOCUMENT)), "Attach joins verdicts to documents in their shards"),
         (Attach(PAGES, Read("v", pa.schema([("row", pa.int64())]))), 'Attach needs column "shard"'),
         (
             Attach(PAGES, Read("v", pa.schema([("shard", pa.int32()), ("row", pa.int64()), ("url", pa.int8())]))),
@@ -112,6 +120,10 @@ def test_every_difference_is_in_the_description() -> None:
         Reduce(PAGES, "url", (("n", "count", "id"),), order=("row",)),
         Group(Map(PAGES, Sizes()), FillQuota(quotas=(("web", 1),), seed=1)),
         Group(Map(PAGES, Sizes()), FillQuota(quotas=(("web", 1),), seed=2)),
+        Union((PAGES,)),
+        Union((PAGES, stored("other", DOCUMENT))),
+        Union((stored("other", DOCUMENT), PAGES)),
+        Union((PAGES, PAGES)),
     ]
     digests = [fingerprint(described(plan)) for plan in plans]
     assert len(set(digests)) == len(plans)
@@ -131,6 +143,29 @@ def test_what_a_plan_reads_and_runs() -> None:
     assert [stage.name for stage in stages(plan)] == ["band_keys", "shared_keys", "near_dedup"]
     assert explain(plan).splitlines()[0] == "attach verdicts"
     assert "reduce by key: first = first(id), n = count(id)" in explain(plan)
+
+
+def test_a_union_is_read_strand_by_strand() -> None:
+    other = stored("other", DOCUMENT)
+    keys, word = Map(other, ExactKey()), DropWord(word="a")
+    nested = Map(Union((Union((PAGES, Map(other, word))), other)), ExactKey())
+    after = [[link.stage for link in links if isinstance(link, Map)] for _, links in strands(nested)]
+    assert [node for node, _ in strands(nested)] == [PAGES, other, other]
+    assert after == [[ExactKey()], [word, ExactKey()], [ExactKey()]]
+    assert strands(keys) == [(other, (keys,))]
+    assert inputs(nested) == {"pages", "other"}
+    assert [stage.name for stage in stages(nested)] == ["drop_a", "exact_key"]
+
+
+def test_a_plan_against_earlier_corpora_is_explained() -> None:
+    told = explain(unseen(PAGES, {"2026-41": stored("then", DOCUMENT)}, ExactKey(), "seen_text")).splitlines()
+    assert [line.strip() for line in told[:4]] == [
+        "attach verdicts",
+        "map against  may drop: seen_text",
+        "reduce by key: first = first(id), seen_in = first(snapshot)",
+        "union of 2",
+    ]
+    assert "read then" in {line.strip() for line in told}
 
 
 def test_a_user_s_rule_is_known_by_its_module_s_source(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

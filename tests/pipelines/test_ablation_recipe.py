@@ -152,7 +152,7 @@ def test_an_arm_is_the_corpus_with_its_values_set_over_it(tmp_path: Path) -> Non
 
 
 def test_shipped_ablations_load_and_want_their_inputs() -> None:
-    assert shipped("ablations") == ["c4_vs_unfiltered", "c4_vs_unfiltered_small"]
+    assert shipped("ablations") == ["c4_vs_unfiltered", "c4_vs_unfiltered_small", "monthly_gate"]
     for name in shipped("ablations"):
         ablation = load_as(Ablation, name)
         assert ablation.name == name

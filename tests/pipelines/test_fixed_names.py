@@ -97,7 +97,7 @@ def test_a_run_overtaken_in_its_work_overwrites_nothing(
     before = (root / taken / "dev" / kept).read_bytes()
     monkeypatch.setattr(module, "read_batches", overtaken)
     said = run(finished, root, SMALLER)
-    assert said.code == 3
+    assert said.code == 5
     assert "another run has taken over" in said.err
     assert taken in said.err
     assert (root / taken / "dev" / kept).read_bytes() == before
@@ -115,7 +115,7 @@ def test_a_training_overtaken_stops_at_its_next_step(
 
     monkeypatch.setattr(training_step, "held_out_documents", overtaken)
     said = millstream("run", finished.recipe, "--root", root, "--workers", 1, "--set", "training.steps=3")
-    assert said.code == 3
+    assert said.code == 5
     assert "another run has taken over" in said.err
     assert len((place / "metrics.csv").read_text().splitlines()) == 2, "the head and one step"
     assert not (place / "model.safetensors").exists()

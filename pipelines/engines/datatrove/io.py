@@ -8,7 +8,9 @@
 A column of ours is an entry of a datatrove document's metadata, under the same name.
 """
 
+import weakref
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import ExitStack
 from itertools import islice
 from typing import Any
 
@@ -19,7 +21,7 @@ from datatrove.utils.typeshelper import StatHints
 
 from corpus.canonical import fingerprint
 from corpus.errors import DriftError, SchemaError
-from corpus.lease import Lease
+from corpus.lease import Policy, held
 from corpus.manifest import MANIFEST, Manifest, summed
 from corpus.measures import added_up
 from corpus.parquet import read_batches
@@ -118,7 +120,11 @@ class CorpusWriter(PipelineStep):  # type: ignore[misc]
         super().__init__()
         self.place, self.artifact, self.made_by = Place(Folder(root), version), artifact, dict(made_by)
         self.schema = joined(DOCUMENT, columns)
-        self.lease = Lease.take(self.place.folder(artifact) / "run")
+        holding = ExitStack()
+        self.lease = holding.enter_context(
+            held(self.place.folder(artifact) / "run", f"{artifact}@{version}", Policy(), print)
+        )
+        self.let_go = weakref.finalize(self, holding.close)  # copies, which ranks get, let go of nothing
 
     def identity(self, world_size: int) -> dict[str, Any]:
         """All that decides what is written."""
@@ -169,6 +175,7 @@ def finish(writer: CorpusWriter, world_size: int) -> Manifest:
     writer.lease.check()
     shards.folder.write(MANIFEST, manifest.to_json())
     tidy(leftovers(shards.folder, manifest), writer.lease)
+    writer.let_go()
     return manifest
 
 

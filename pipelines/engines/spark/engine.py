@@ -9,6 +9,7 @@ import pickle
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from functools import reduce
 from typing import TypeVar
 
 import pyarrow as pa
@@ -24,6 +25,7 @@ from corpus.plan import (
     Plan,
     Read,
     Reduce,
+    Union,
     described,
     documents_at_home,
     narrow,
@@ -130,6 +132,8 @@ class _Run:
                 rows = grouped(self._rows(source), node, schema)
             case Components(edges):
                 rows = self._components(edges)
+            case Union(parts):
+                rows = reduce(DataFrame.union, map(self._rows, parts))
             case _:
                 raise AssertionError(f"{node} is narrow")
         return mapped(rows, rows_mapped(steps, schema, shared), schema, schema_of(plan)) if steps else rows

@@ -14,9 +14,10 @@ from small_run import archive
 from tiny_stages import Append, Counting, DropWord, Mishap, Prefix, Repeat, Wrong, split
 
 from corpus.errors import DataError, SchemaError
-from corpus.flows import exact_dedup, from_splits, mapped, near_dedup, stored
+from corpus.flows import exact_dedup, from_splits, mapped, near_dedup, stored, unseen
 from corpus.lease import Lease
-from corpus.plan import Attach, Group, Map, Plan, Reduce, schema_of
+from corpus.plan import Attach, Group, Map, Plan, Reduce, Union, schema_of
+from corpus.schema import DOCUMENT
 from corpus.shards import ShardWriter
 from corpus.splits import Part, Split
 from corpus.stages.extract import Extract
@@ -212,6 +213,40 @@ def test_stopped_anywhere_and_gone_on_with(tmp_path: Path, stop: int) -> None:
     made(again, tmp_path / "b", deduped(schema_of(plan)), inputs)
     assert again.begun == whole.begun - stop
     assert durable(tmp_path / "b") == durable(tmp_path / "whole")
+
+
+@pytest.mark.parametrize("stop", [0, 3, 25, 50, 58])
+def test_an_earlier_corpus_however_often_it_stops(tmp_path: Path, stop: int) -> None:
+    """Both corpora have shards of the same numbers; each has tasks of its own, and no finished one is done again."""
+    plan = from_splits([Counting()])
+    pages = kept(made(Hands(), tmp_path / "pages", plan, {"splits": SPLITS}))
+    then = kept(made(Hands(), tmp_path / "then", plan, {"splits": [split(0, (30, 50)), split(1, (58, 70))]}))
+    inputs = {"pages": pages, "then": then}
+    against = unseen(deduped(schema_of(plan)), {"then": stored("then", DOCUMENT)}, ExactKey(), "seen_text")
+    whole, stopped = Hands(), Hands(stop=stop)
+    found = rows(made(whole, tmp_path / "whole", against, inputs))
+    assert {row["drop_reason"] for row in found if row.get("drop_reason")} == {
+        *("exact_duplicate", "near_duplicate", "seen_text")
+    }
+    assert whole.begun > stop
+    with pytest.raises(KeyboardInterrupt):
+        made(stopped, tmp_path / "b", against, inputs)
+    again = Hands(times=2)
+    made(again, tmp_path / "b", against, inputs)
+    assert again.begun == whole.begun - stop
+    assert durable(tmp_path / "b") == durable(tmp_path / "whole")
+
+
+def test_a_union_of_unions_has_the_rows_of_all(pool: Pool, tmp_path: Path) -> None:
+    """Rows of one input, twice, in other places of the expression: what they are counted by."""
+    plan = from_splits([Counting()])
+    pages, schema = kept(made(pool, tmp_path / "a", plan, {"splits": SPLITS})), schema_of(plan)
+    keys = Map(stored("pages", schema), ExactKey())
+    nested = Union((keys, Union((keys, Map(mapped(stored("pages", schema), [DropWord(word="word")]), ExactKey())))))
+    counts = Reduce(nested, "key", (("n_alike", "count", "id"),), spread=True)
+    found = rows(made(pool, tmp_path / "b", Attach(stored("pages", schema), counts), {"pages": pages}))
+    alone = Counter(row["text"] for row in found)
+    assert all(row["n_alike"] == (2 if "word" in row["text"] else 3) * alone[row["text"]] for row in found)
 
 
 def test_rows_that_another_build_left_are_taken_away(tmp_path: Path) -> None:
