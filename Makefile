@@ -1,4 +1,5 @@
 # make demo      install, run the main job on the sample that ships with the project, say where the report is
+# make airflow   a local Airflow with the DAGs that ship, on http://127.0.0.1:8080
 # make test      install, run the checks
 # make test-all  the long suites too
 # make venv      install only
@@ -12,7 +13,11 @@ BIN := $(VENV)/bin
 INSTALLED := $(VENV)/.installed
 INSTALLED_35 := $(VENV)-spark35/.installed
 
-.PHONY: venv demo test test-all lint bench bench-training clean
+AIRFLOW_HOME ?= $(CURDIR)/runs/airflow
+AIRFLOW := AIRFLOW_HOME=$(AIRFLOW_HOME) AIRFLOW__CORE__DAGS_FOLDER=$(CURDIR)/airflow_dags/dags \
+	AIRFLOW__CORE__LOAD_EXAMPLES=False AIRFLOW__API__HOST=127.0.0.1 PATH=$(CURDIR)/$(BIN):$$PATH
+
+.PHONY: venv demo airflow test test-all lint bench bench-training clean
 
 venv: $(INSTALLED)
 
@@ -20,7 +25,7 @@ $(INSTALLED): pyproject.toml constraints.txt
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
 		{ echo "millstream needs Python 3.11 or newer; name one with: make PYTHON=python3.12 $(MAKECMDGOALS)"; exit 2; }
 	$(PYTHON) -m venv $(VENV)
-	$(BIN)/pip install --quiet --disable-pip-version-check $(PIP_ARGS) -c constraints.txt -e '.[train,spark,ray,dev]'
+	$(BIN)/pip install --quiet --disable-pip-version-check $(PIP_ARGS) -c constraints.txt -e '.[train,spark,ray,airflow,dev]'
 	@touch $(INSTALLED)
 
 # Spark 3.5 is what many clusters run; its tests get an environment of their own, without torch
@@ -33,6 +38,11 @@ $(INSTALLED_35): pyproject.toml constraints.txt
 
 demo: venv
 	$(BIN)/millstream run demo
+
+airflow: venv
+	$(BIN)/python samples/cut_snapshots.py $(AIRFLOW_HOME)/crawl
+	$(AIRFLOW) airflow db migrate
+	$(AIRFLOW) airflow standalone
 
 lint: venv
 	$(BIN)/ruff check .

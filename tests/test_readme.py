@@ -18,6 +18,8 @@ MAIN_PAGES = ("README.md", "ARCHITECTURE.md", "CONTRIBUTING.md")
 PAGES = (
     *MAIN_PAGES,
     "docs/ablation.md",
+    "docs/airflow.md",
+    "docs/snapshots.md",
     "docs/evaluation_data.md",
     "docs/broken-archives.md",
     "docs/scale.md",

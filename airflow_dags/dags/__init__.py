@@ -1,0 +1,1 @@
+"""The folder that Airflow reads: a file for each DAG that ships."""
