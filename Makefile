@@ -51,7 +51,7 @@ lint: venv
 	$(BIN)/lint-imports
 
 test: lint $(INSTALLED_35)
-	$(BIN)/python -m pytest -m "not slow"
+	$(BIN)/python -m pytest -n auto --dist loadfile -m "not slow"
 
 test-all: lint $(INSTALLED_35) .venv-lm-eval
 	$(BIN)/python -m pytest

@@ -6,7 +6,7 @@ dag = dag_of("/data/recipes/my_corpus.yaml", schedule="@monthly")
 
 from collections.abc import Mapping
 from dataclasses import replace
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from typing import Any
 
 from airflow.sdk import DAG
@@ -20,8 +20,6 @@ from pipelines.names import CHECKPOINT
 
 RETRIES: Mapping[str, Any] = {"retries": 3, "retry_delay": timedelta(minutes=1), "retry_exponential_backoff": True}
 LONGEST_DELAY = timedelta(hours=1)
-SINCE = datetime(2026, 1, 1, tzinfo=UTC)
-"""Runs are for times after this; `catchup` is off, so it starts none by itself."""
 
 
 def dag_of(
@@ -47,8 +45,10 @@ def dag_of(
 
 
 def scheduled(dag_id: str, schedule: Any, form: Mapping[str, Any], doc: str) -> DAG:
-    """An empty DAG with a trigger form, and with our habits: one run at a time, retries, nothing for times gone by."""
+    """An empty DAG with a trigger form, and with our habits: one run at a time, retries, nothing for times gone by.
+
+    It has no start date: where there is one, Airflow begins with the last run that was due."""
     return DAG(
-        dag_id, schedule=schedule, start_date=SINCE, catchup=False, max_active_runs=1, params=dict(form), doc_md=doc,
+        dag_id, schedule=schedule, catchup=False, max_active_runs=1, params=dict(form), doc_md=doc,
         default_args={**RETRIES, "max_retry_delay": LONGEST_DELAY}, tags=[GROUP],
     )  # fmt: skip

@@ -14,7 +14,7 @@ from airflow_dags.from_recipe import scheduled
 from airflow_dags.operators import InOrderOperator
 from airflow_dags.recipe_tasks import RecipeTasks
 from airflow_dags.site import Site
-from airflow_dags.snapshots import Snapshot, built, only_source, snapshots
+from airflow_dags.snapshots import Snapshot, built, month_before, only_source, snapshots
 from pipelines.line import line_of
 from pipelines.names import CHECKPOINT, DEDUPED, EXTRACTED, PAGES
 
@@ -26,14 +26,14 @@ def monthly_build(
     **options: Any,
 ) -> DAG:  # fmt: skip
     """The DAG of a recipe with one source. `archives` is a pattern with {snapshot} in it, the site's where it is left
-    out; `sets` and `options` are as RecipeTasks takes them. A run that names no snapshot builds that of its month."""
+    out; `sets` and `options` are as RecipeTasks takes them. A run that names no snapshot builds the month before."""
     asked = RecipeTasks(recipe, root="", sets=sets).asked
     called = dag_id or asked.name
     root, pattern = Site.here().under(called), archives or Site.here().archives
     last = [name for name in line_of(asked) if name not in (EXTRACTED, PAGES, DEDUPED, CHECKPOINT)]
     source = only_source(asked)
     fields = {
-        "snapshots": form.versions("Snapshots", f"Folders of archives, as in {pattern}. None: the month of the run."),
+        "snapshots": form.versions("Snapshots", f"Folders of archives, as in {pattern}. None: the month before."),
         "earlier": Param(
             MOST_EARLIER, type="integer", minimum=0, maximum=MOST_EARLIER, title="Earlier snapshots",
             description="With how many of those before it a snapshot is compared; what they hold is left out of it.",
@@ -50,11 +50,11 @@ def monthly_build(
         def chosen() -> list[Snapshot]:
             """The snapshots of this run, with what each is compared with."""
             context = get_current_context()
-            wanted = context["params"]["snapshots"] or [f"{context['dag_run'].run_after:%Y-%m}"]
+            wanted = context["params"]["snapshots"] or [month_before(context["dag_run"].run_after)]
             return snapshots(wanted, built(root), source, pattern, context["params"]["earlier"])
 
         @task_group
-        def pages(version: str, archives: str, against: str) -> None:
+        def read(version: str, archives: str, against: str) -> None:
             # without `against`: what it names may be built by this very run, after these
             tasks_of(version, archives).tasks([EXTRACTED, PAGES])
 
@@ -66,5 +66,5 @@ def monthly_build(
         items = chosen()
         one = tasks_of("{{ item.version }}", "{{ item.archives }}", "{{ item.against }}")
         deduped = InOrderOperator(items=items, **one.how(DEDUPED))
-        pages.expand_kwargs(items) >> deduped >> shards.expand_kwargs(items)
+        read.expand_kwargs(items) >> deduped >> shards.expand_kwargs(items)
     return dag

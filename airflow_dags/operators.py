@@ -14,8 +14,14 @@ from airflow.sdk.exceptions import AirflowException, AirflowFailException
 from airflow_dags.process import Process
 from airflow_dags.site import NoLauncherError, Site
 
-FINAL = {2: "what was asked for cannot be", 4: "a measure is outside its bound"}
-"""Exit codes of millstream that no retry mends; 1 is the machine, 3 the data, 5 another run that builds the same."""
+FINAL = {
+    2: "what was asked for cannot be",
+    4: "a measure is outside its bound",
+    126: "a program that it starts may not be run",
+    127: "a program that it starts is not there",
+}
+"""Exit codes that no retry mends: millstream's (1 is the machine, 3 the data, 5 another run that builds the same), and
+those of env, nsenter and shells for what they cannot start."""
 
 
 class MillstreamOperator(BaseOperator):
@@ -27,7 +33,6 @@ class MillstreamOperator(BaseOperator):
     """
 
     template_fields: Sequence[str] = ("launcher", "words", "root", "version")
-    ui_color = "#dcebf7"
 
     def __init__(
         self, *, words: Sequence[Any], root: str, version: Any, launcher: str = "local", asset: Asset | None = None,

@@ -1,6 +1,6 @@
 """Whether a new version of a corpus may be used: an ablation on its archives, and its promotion if the gate holds."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import timedelta
 from typing import Any
 
@@ -22,7 +22,7 @@ PROMOTED = "promoted"
 
 def quality_gate(
     ablation: str, *, dag_id: str, built_by: str, recipe: str, pattern: str = "", sets: Sequence[str] = (),
-    pool: str = "default_pool", timeout: timedelta = timedelta(days=7),
+    pool: str = "default_pool", timeout: timedelta = timedelta(days=7), task_options: Mapping[str, Any] | None = None,
 ) -> DAG:  # fmt: skip
     """The DAG that asks an ablation with a `gate` about each new version of a corpus, which the DAG `built_by` makes.
     `pattern` is that of the archives, as `built_by` has it; `sets` are overrides of the ablation."""
@@ -41,7 +41,7 @@ def quality_gate(
 
         @task_group
         def gate(version: Any, archives: Any) -> None:
-            common = {"version": version, "pool": pool, "execution_timeout": timeout}
+            common = {"version": version, "pool": pool, "execution_timeout": timeout, **(task_options or {})}
             verdict = MillstreamOperator(
                 task_id="verdict", words=words.ablate(ablation, verdict_root, version, [*sets, archives]),
                 root=verdict_root, asset=asset(asked.name, VERDICT), **common,

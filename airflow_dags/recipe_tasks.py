@@ -75,7 +75,9 @@ class RecipeTasks:
     def reported(self, made: Mapping[str, BaseOperator]) -> None:
         """The task after all of these that writes the report."""
         asked = words.report(self.root, self.version)
-        report = MillstreamOperator(task_id="report", words=asked, root=self.root, version=self.version)
+        report = MillstreamOperator(
+            task_id="report", words=asked, root=self.root, version=self.version, pool=self.pool, **self.task_options
+        )
         for task in made.values():
             if not task.downstream_task_ids:
                 task >> report

@@ -16,6 +16,12 @@ from dataclasses import dataclass
 from pathlib import Path
 
 VARIABLES = {"local": "MILLSTREAM_COMMAND", "spark": "MILLSTREAM_SPARK_SUBMIT", "slurm": "MILLSTREAM_SRUN"}
+BIN = "/opt/millstream/bin"
+EXAMPLES = {
+    "local": f"{BIN}/millstream",
+    "spark": f"env PYSPARK_PYTHON={BIN}/python {BIN}/spark-submit --master spark://host:7077 .../pipelines/__main__.py",
+    "slurm": f"srun --nodes 2 --ntasks-per-node 8 {BIN}/millstream",
+}
 
 
 class NoLauncherError(RuntimeError):
@@ -48,12 +54,12 @@ class Site:
         if not words:
             raise NoLauncherError(
                 f"{variable} is not set; give Airflow's workers the words that start a job, for example: "
-                f"srun --nodes 2 --ntasks-per-node 8 /opt/millstream/bin/millstream"
+                f"{EXAMPLES[name]}"
             )
         if shutil.which(words[0]) is None:
             raise NoLauncherError(
-                f"there is no program {words[0]} here; install millstream in an environment of its own and set "
-                f"{variable} for Airflow's workers, for example: /opt/millstream/bin/millstream"
+                f"there is no program {words[0]} here; install it, or set {variable} for Airflow's workers, for "
+                f"example: {EXAMPLES[name]}"
             )
         return words
 

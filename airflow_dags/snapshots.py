@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Iterable
+from datetime import datetime, timedelta
 from typing import TypedDict
 
 import fsspec
@@ -41,6 +42,11 @@ def against(before: list[str], at_most: int) -> str:
     """The override that names the versions to compare with: the last ones of those before."""
     last = before[-at_most:] if at_most else []
     return f"corpus.against={{versions: {json.dumps(last)}}}" if last else "corpus.against=null"
+
+
+def month_before(time: datetime) -> str:
+    """The month that had ended: 2026-10 on the first of November."""
+    return f"{time.replace(day=1) - timedelta(days=1):%Y-%m}"
 
 
 def only_source(recipe: Sourced) -> str:

@@ -76,6 +76,9 @@ def held(folder: Folder, what: str, policy: Policy, told: Callable[[str], None])
     thread.start()
     try:
         yield lease
+    except Exception:
+        lease.check()  # a newer run sweeps away what this one is writing: that is told, not what came of it
+        raise
     finally:
         if os.getpid() == process:  # a forked child that leaves the block ends nothing
             end.set()

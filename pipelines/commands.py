@@ -39,6 +39,8 @@ def run(
     if alone:
         _need_inputs(name, found)
         wanted = wanted[-1:]
+    if all(status.state == "done" for status in found if status.step in wanted):
+        engine, engine_sets = "local", []  # nothing is to be built: a cluster need not be asked for
     policy = Policy(if_building=if_building)
     with ending_in_order(), working(place, engine, workers, engine_sets, console, policy) as runner:
         remember(place, recipe, steps)

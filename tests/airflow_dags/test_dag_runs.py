@@ -83,7 +83,7 @@ def test_months_from_archives_to_a_promoted_corpus(place: Path, run_dag: Run) ->
     states = run_dag(monthly_build("monthly", sets=sets), snapshots=["2026-11", "2026-10"], workers=1)
     assert set(states.values()) == {"success"}
     assert {name for name in states if "[" not in name} == {"chosen", "corpus.deduped"}
-    assert len([name for name in states if name.startswith("pages.")]) == 2 * 2
+    assert len([name for name in states if name.startswith("read.")]) == 2 * 2
     assert len([name for name in states if name.startswith("shards.")]) == 2 * 5
     assert "against" not in tally(runs / "monthly", "corpus/deduped", "2026-10")["reasons"]
     seen = tally(runs / "monthly", "corpus/deduped", "2026-11")["reasons"]["against"]

@@ -4,6 +4,7 @@ import json
 import subprocess
 import sys
 from collections.abc import Iterator
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -78,6 +79,17 @@ def test_a_recipe_that_is_wrong_names_its_line_and_field(tmp_path: Path) -> None
         dag_of(str(wrong))
     with pytest.raises(ConfigError, match=r"--set corpus\.language\.min_score=7: .*less than or equal to 1"):
         dag_of("demo", sets=["corpus.language.min_score=7"])
+
+
+def test_a_schedule_starts_nothing_that_is_past() -> None:
+    from airflow.serialization.serialized_objects import DagSerialization
+
+    from airflow_dags.monthly_build import monthly_build
+
+    dag = DagSerialization.from_dict(DagSerialization.to_dict(monthly_build("monthly")))  # as the scheduler has it
+    first = dag.next_dagrun_info(last_automated_run_info=None).run_after
+    assert (first.day, first.hour) == (1, 0)
+    assert first > datetime.now(UTC)
 
 
 def test_snapshots_are_of_one_source(tmp_path: Path) -> None:

@@ -1,12 +1,14 @@
 """Which snapshots a run builds, and with which earlier ones each is compared."""
 
 import json
+from datetime import datetime
 from pathlib import Path
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from airflow_dags.snapshots import archives, built, snapshots
+from airflow_dags.snapshots import archives, built, month_before, snapshots
 from pipelines.recipe import load
 
 NAMES = st.lists(st.sampled_from(["2025-50", "2026-05", "2026-10", "2026-22", "2026-41"]), unique=True)
@@ -45,6 +47,13 @@ def test_built_are_released_versions_that_are_whole(tmp_path: Path) -> None:
             (folder / "manifest.json").write_text(json.dumps({}))
     assert built(str(tmp_path)) == ["2026-10"]
     assert built(f"file://{tmp_path}") == ["2026-10"]
+
+
+@pytest.mark.parametrize(
+    ("day", "month"), [("2026-11-01", "2026-10"), ("2026-01-31", "2025-12"), ("2026-03-31", "2026-02")]
+)
+def test_the_month_before_has_ended(day: str, month: str) -> None:
+    assert month_before(datetime.fromisoformat(f"{day}T00:00+00:00")) == month
 
 
 def test_nothing_is_built_where_there_is_nothing(tmp_path: Path) -> None:

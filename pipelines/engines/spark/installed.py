@@ -8,7 +8,7 @@ import subprocess
 import sys
 from pathlib import Path
 
-from corpus.errors import ConfigError
+from corpus.errors import ConfigError, MillstreamError
 
 OLDEST = (3, 5)
 """The first pyspark whose `mapInArrow` runs with numpy 2 and pyarrow 18."""
@@ -62,7 +62,8 @@ def require_java() -> None:
 
 
 def require_reachable(master: str) -> None:
-    """ConfigError when none of a standalone cluster's masters takes a connection; Spark would try for a minute."""
+    """MillstreamError when none of a standalone cluster's masters takes a connection; Spark would try for a minute.
+    What is not there now may be there later, so it counts as the machine's fault."""
     tried = []
     for address in master.removeprefix("spark://").split(",") if master.startswith("spark://") else ():
         host, _, port = address.rpartition(":")
@@ -73,7 +74,7 @@ def require_reachable(master: str) -> None:
         else:
             return
     if tried:
-        raise ConfigError(f"no Spark master answers at {master} ({'; '.join(tried)}); is it running, is it there?")
+        raise MillstreamError(f"no Spark master answers at {master} ({'; '.join(tried)}); is it running, is it there?")
 
 
 def _numbers(version: str) -> tuple[int, ...]:

@@ -12,13 +12,13 @@ ROOT = Path(__file__).resolve().parents[4]
 
 START = """
 import sys
-from corpus.errors import ConfigError
+from corpus.errors import MillstreamError
 from pipelines.engines.spark.session import session
 from pipelines.engines.spark.settings import SparkSettings
 try:
     with session(SparkSettings.of(sys.argv[1:]), 1):
         print("started")
-except ConfigError as error:
+except MillstreamError as error:
     print(error)
 """
 
