@@ -17,6 +17,9 @@ AIRFLOW_HOME ?= $(CURDIR)/runs/airflow
 AIRFLOW := AIRFLOW_HOME=$(AIRFLOW_HOME) AIRFLOW__CORE__DAGS_FOLDER=$(CURDIR)/airflow_dags/dags \
 	AIRFLOW__CORE__LOAD_EXAMPLES=False AIRFLOW__API__HOST=127.0.0.1 PATH=$(CURDIR)/$(BIN):$$PATH
 
+# a process of tests for each core: more threads in each would only stand in each other's way
+QUIET := OMP_NUM_THREADS=1 OMP_WAIT_POLICY=PASSIVE
+
 .PHONY: venv demo airflow test test-all lint bench bench-training clean
 
 venv: $(INSTALLED)
@@ -51,7 +54,7 @@ lint: venv
 	$(BIN)/lint-imports
 
 test: lint $(INSTALLED_35)
-	$(BIN)/python -m pytest -n auto --dist loadfile -m "not slow"
+	$(QUIET) $(BIN)/python -m pytest -n auto --dist loadfile -m "not slow"
 
 test-all: lint $(INSTALLED_35) .venv-lm-eval
 	$(BIN)/python -m pytest

@@ -22,14 +22,14 @@ MOST_EARLIER = 1000
 
 
 def monthly_build(
-    recipe: str, *, dag_id: str | None = None, schedule: Any = "@monthly", archives: str = "", sets: Sequence[str] = (),
+    recipe: str, *, dag_id: str | None = None, schedule: Any = "@monthly", pattern: str = "", sets: Sequence[str] = (),
     **options: Any,
 ) -> DAG:  # fmt: skip
-    """The DAG of a recipe with one source. `archives` is a pattern with {snapshot} in it, the site's where it is left
-    out; `sets` and `options` are as RecipeTasks takes them. A run that names no snapshot builds the month before."""
+    """The DAG of a recipe with one source. `pattern` is that of the archives, with {snapshot} in it; the site's unless
+    given. `sets` and `options` are as RecipeTasks takes them. A run that names no snapshot builds the month before."""
     asked = RecipeTasks(recipe, root="", sets=sets).asked
     called = dag_id or asked.name
-    root, pattern = Site.here().under(called), archives or Site.here().archives
+    root, pattern = Site.here().under(called), pattern or Site.here().archives
     last = [name for name in line_of(asked) if name not in (EXTRACTED, PAGES, DEDUPED, CHECKPOINT)]
     source = only_source(asked)
     fields = {

@@ -18,6 +18,8 @@ from pipelines.names import DEDUPED, VERDICT
 from pipelines.recipe import load_as
 
 PROMOTED = "promoted"
+IN_ORDER = {"max_active_tis_per_dag": 1}
+"""Versions one after the other, so that the last one stays promoted; a verdict's trainings take the machine anyway."""
 
 
 def quality_gate(
@@ -41,7 +43,13 @@ def quality_gate(
 
         @task_group
         def gate(version: Any, archives: Any) -> None:
-            common = {"version": version, "pool": pool, "execution_timeout": timeout, **(task_options or {})}
+            common = {
+                "version": version,
+                "pool": pool,
+                "execution_timeout": timeout,
+                **IN_ORDER,
+                **(task_options or {}),
+            }
             verdict = MillstreamOperator(
                 task_id="verdict", words=words.ablate(ablation, verdict_root, version, [*sets, archives]),
                 root=verdict_root, asset=asset(asked.name, VERDICT), **common,

@@ -110,7 +110,7 @@ def main() -> None:
     recipe, root, out = sys.argv[1:]
     clock = CpuClock([START, *dict.fromkeys(ROWS.values()), GUARD, STORE, JOIN, ENGINE, REPORT])
     clocked(clock)
-    clock.call(ENGINE, commands.run, recipe, root, "local", 1, [], None, [], DEDUPED, "dev")
+    clock.call(ENGINE, commands.run, recipe, root, "local", 1, [], None, [], DEDUPED, "dev", "take-over")
     Path(out).write_text(json.dumps(clock.seconds()))
 
 

@@ -96,7 +96,7 @@ def _beat(lease: Lease, seconds: float, end: Event) -> None:
 def _sign(lease: Lease, sign: bytes) -> None:
     # what cannot be written shows as silence; whatever else is written there will say why
     with suppress(Exception):
-        lease.folder.write(_name(lease.number, "beat"), sign)
+        lease.folder.mark(_name(lease.number, "beat"), sign)
 
 
 def _taken(folder: Folder, what: str, policy: Policy, told: Callable[[str], None]) -> Lease:

@@ -281,7 +281,7 @@ def test_signs_that_cannot_be_written_end_no_work(folder: Folder, monkeypatch: p
         tried.append(name)
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr(Folder, "write", full)
+    monkeypatch.setattr(Folder, "mark", full)
     with held(folder, "x@dev", QUICK, print) as lease:
         soon(lambda: len(tried) > 2, "it goes on trying")
         lease.check()

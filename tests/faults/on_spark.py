@@ -13,7 +13,7 @@ from spark_cluster import Cluster
 
 ROOT = Path(__file__).parents[2]
 LAST = "corpus/deduped"
-JAVAS_OWN = "WARNING: Using incubator modules"  # Spark 4 asks Java for one, and Java tells
+JAVAS_OWN = ("WARNING: Using incubator modules", "NOTE: Picked up JDK_JAVA_OPTIONS")  # Java tells what it was asked for
 RULES = "corpus.rules=[{rule: c4, dialect: tfds-3}, {rule: 'tests.faults.mishap:Mishap', file: %s}]"
 
 

@@ -1,5 +1,6 @@
 """Reduce and Group on Spark against corpus/wide.py, which the local engine runs."""
 
+import sys
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -9,6 +10,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 import pytest
+from pyspark import cloudpickle
 from pyspark.sql import SparkSession
 from spark_frames import collected, frame, in_order
 
@@ -17,6 +19,9 @@ from corpus.errors import DataError
 from corpus.plan import Group, How, Read, Reduce, schema_of
 from pipelines.engines.spark.columns import spark_schema
 from pipelines.engines.spark.wide import CALL_ROWS, grouped, reduced
+
+# by value: Spark's workers cannot import this file where another test has started their daemon
+cloudpickle.register_pickle_by_value(sys.modules[__name__])
 
 KEYED = pa.schema(
     [
