@@ -21,7 +21,7 @@ GATE = [
     "models.decoder.training.context=64",
     "models.decoder.training.steps=3",
     "models.decoder.training.batch_rows=4",
-    "evaluation.set_bytes=8_000",
+    "evaluation.set_bytes=40_000",
     "evaluation.points=1",
 ]
 Run = Callable[..., dict[str, str]]
@@ -101,7 +101,7 @@ def test_months_from_archives_to_a_promoted_corpus(place: Path, run_dag: Run) ->
     assert states == {"new_versions": "success", "model.checkpoint.main[0]": "success"}
     assert [path.parent.name for path in runs.glob("monthly/checkpoint/main/*/manifest.json")] == ["2026-11"]
 
-    def gated(conditions: str) -> dict[str, str]:
+    def gated(conditions: str, version: str) -> dict[str, str]:
         judge = quality_gate(
             "monthly_gate",
             dag_id="quality_gate",
@@ -109,15 +109,17 @@ def test_months_from_archives_to_a_promoted_corpus(place: Path, run_dag: Run) ->
             recipe="monthly",
             sets=[*GATE, f"gate={conditions}"],
         )
-        return run_dag(judge, versions=["2026-11"], workers=2)
+        return run_dag(judge, versions=[version], workers=2)
 
-    held = gated("{arm: clean, against: unfiltered, better_on: [bits_per_byte/clean]}")
+    better = "{arm: clean, against: unfiltered, better_on: [bits_per_byte/clean]}"
+    no_worse = "{arm: clean, against: unfiltered, not_worse_on: [bits_per_byte/clean]}"
+    held = gated(better, "2026-11")
     assert held["gate.verdict[0]"] == "success"
     assert held["gate.promotion[0]"] == "failed"  # three steps of training show nothing
+    assert gated(no_worse, "2026-11")["gate.verdict[0]"] == "failed"  # no gate is moved once a verdict is known
     assert not (runs / "monthly" / "promoted.json").exists()
-    held = gated("{arm: clean, against: unfiltered, not_worse_on: [bits_per_byte/clean]}")
-    assert set(held.values()) == {"success"}
-    assert json.loads((runs / "monthly" / "promoted.json").read_bytes())["version"] == "2026-11"
+    assert set(gated(no_worse, "2026-10").values()) == {"success"}
+    assert json.loads((runs / "monthly" / "promoted.json").read_bytes())["version"] == "2026-10"
 
 
 def test_without_millstream_a_task_fails_at_once(
