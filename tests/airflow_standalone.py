@@ -7,7 +7,7 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Collection, Mapping, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Self, TypeVar
@@ -16,6 +16,7 @@ import httpx
 import psutil
 
 Json = dict[str, Any]
+STANDALONE = ("airflow", "standalone")
 T = TypeVar("T")
 
 
@@ -88,8 +89,11 @@ def until(met: Callable[[], T | None], what: str, timeout: float) -> T:
 class Standalone:
     """`airflow standalone` in a folder of its own, from `with` to its end; afterwards none of its processes is left."""
 
-    def __init__(self, home: Path, dags: Path, env: Mapping[str, str] | None = None) -> None:
+    def __init__(
+        self, home: Path, dags: Path, env: Mapping[str, str] | None = None, start: Sequence[str] = STANDALONE
+    ) -> None:
         home.mkdir(parents=True, exist_ok=True)
+        self._start_words = start
         self.home, self.output = home, home / "standalone.log"
         ports = free_ports(3)
         self.url = f"http://127.0.0.1:{ports[0]}"
@@ -99,7 +103,7 @@ class Standalone:
 
     def __enter__(self) -> Self:
         try:
-            self._start("standalone")
+            self._start(self._start_words)
             until(self._healthy, "airflow standalone is not healthy", timeout=120)
             self.token: str = self._ask("GET", "/auth/token")["access_token"]
             self._client.headers["Authorization"] = f"Bearer {self.token}"
@@ -130,7 +134,7 @@ class Standalone:
     def start_scheduler(self) -> None:
         """Starts a scheduler again (`airflow standalone` does not) and waits until it is healthy."""
         started = datetime.now(UTC).isoformat()  # a heartbeat of the dead one counts as healthy for a while
-        self._start("scheduler")
+        self._start(("airflow", "scheduler"))
         until(lambda: self._healthy(since=started), "the new scheduler is not healthy", timeout=60)
 
     def tail(self, lines: int = 60) -> str:
@@ -240,11 +244,11 @@ class Standalone:
 
     # ---- inside
 
-    def _start(self, command: str) -> None:
+    def _start(self, words: Sequence[str]) -> None:
         with self.output.open("ab") as output:
             self._started.append(
                 subprocess.Popen(
-                    ["airflow", command],
+                    words,
                     env=self.env,
                     cwd=self.home,
                     stdin=subprocess.DEVNULL,

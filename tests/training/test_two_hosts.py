@@ -21,7 +21,9 @@ def test_a_host_is_alone_but_for_the_other(tmp_path: Path) -> None:
     with two_hosts(tmp_path) as (alpha, beta):
         assert alpha.do("hostname") == "alpha\n"
         assert [route.split()[0] for route in beta.do("ip", "route").splitlines()] == ["10.77.0.0/24"]
-        sleeping = [host.start(["sleep", "600"], tmp_path / "log") for host in (alpha, beta)]
+        log = tmp_path / "log"
+        sleeping = [host.start(["sh", "-c", "echo there; exec sleep 600"], log) for host in (alpha, beta)]
+        soon(lambda: log.read_text().count("there") == 2, "both hosts at work")
         beta.kill()
         assert [process.poll() for process in sleeping] == [None, -signal.SIGKILL]
     assert sleeping[0].returncode == -signal.SIGKILL
