@@ -2,8 +2,8 @@
 
 from airflow.sdk import Param
 
-VERSION = r"^[A-Za-z0-9][A-Za-z0-9._-]*$"
-"""As `--version` takes it: a folder's name."""
+from pipelines.names import VERSION
+
 LONGEST = 64
 MOST_WORKERS = 4096
 

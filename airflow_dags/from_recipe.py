@@ -1,7 +1,9 @@
 """A recipe's artifact graph as a DAG: one task per artifact.
 
-from airflow_dags.from_recipe import dag_of
-dag = dag_of("/data/recipes/my_corpus.yaml", schedule="@monthly")
+    from airflow_dags.from_recipe import dag_of
+    dag = dag_of("/data/recipes/my_corpus.yaml", schedule="@monthly")
+
+Also what all of our DAGs have in common.
 """
 
 from collections.abc import Mapping

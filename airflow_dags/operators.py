@@ -1,7 +1,9 @@
 """Tasks of a DAG: each is `millstream` in a process of its own, which may be ended and started again at any time.
 
-MillstreamOperator      one command line
-InOrderOperator         the same command line for one item after the other
+    MillstreamOperator      one command line
+    InOrderOperator         the same command line for one item after the other
+
+What they run is whole or not there, whatever ends them.
 """
 
 import shlex

@@ -20,7 +20,7 @@ def pretraining(recipe: str, *, dag_id: str, built_by: str, sets: Sequence[str] 
     root = Site.here().under(built_by)
     shards = asset(RecipeTasks(recipe, root, sets=sets).asked.name, TOKENS)
     which = form.versions("Versions", "Of shards that are there. None: those that have just been made.")
-    with scheduled(dag_id, [shards], {"versions": which, **form.machine(), **form.trainer()}, __doc__) as dag:
+    with scheduled(dag_id, [shards], {"versions": which, **form.trainer()}, __doc__) as dag:
 
         @task_group
         def model(version: str) -> None:

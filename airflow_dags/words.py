@@ -14,7 +14,7 @@ CORPORA = "corpus/"
 WAITS = ("--if-building", "wait")
 WAITS_ALONE = "{{ 'wait' if params.launcher == 'local' and params.devices == 1 else 'refuse' }}"
 """One process waits; several ranks cannot, and Airflow tries again later."""
-LIMIT = "{% if params.limit %}--limit={{ params.limit }}{% endif %}"
+LIMIT = "{% if params.get('limit') %}--limit={{ params.limit }}{% endif %}"
 WORKERS = "{% if params.workers %}--workers={{ params.workers }}{% endif %}"
 DEVICES = "{% if params.launcher == 'local' %}--devices={{ params.devices }}{% endif %}"
 

@@ -12,14 +12,12 @@ from corpus.manifest import MANIFEST
 from corpus.storage import Folder
 from pipelines.artifact import Place
 from pipelines.listing import manifest_lines, step_lines, stored_columns
-from pipelines.names import CHECKPOINT, MIXTURE, VERDICT
+from pipelines.names import CHECKPOINT, MIXTURE, VERDICT, VERSION
 from pipelines.recipe import Recipe, load
 from pipelines.runner import Status, chosen, statuses
 from pipelines.session import RUNS, ending_in_order, recall, remember, require_engine, working
 from pipelines.steps import steps_of
 from pipelines.training_plan import model_told, rows_told
-
-VERSION = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
 
 
 def run(
@@ -92,7 +90,7 @@ def asked(name: str, root: str | None, sets: Sequence[str], version: str) -> tup
 
 def check_version(version: str) -> None:
     """ConfigError for what is no version."""
-    if not VERSION.fullmatch(version):
+    if not re.fullmatch(VERSION, version):
         raise ConfigError(f"--version {version}: a folder's name: letters, digits, dots and dashes, 2026.11.20")
 
 

@@ -7,6 +7,9 @@ HELDOUT, MIXTURE = "corpus/heldout", "corpus/mixture"
 VOCAB, TOKENS, CHECKPOINT = "vocab/main", "tokens/main", "checkpoint/main"
 VERDICT = "verdict/main"
 
+VERSION = r"^[A-Za-z0-9][A-Za-z0-9._-]*$"
+"""What a version may be called: a folder, and no way out of it."""
+
 CORPORA: Mapping[str, str | None] = {
     EXTRACTED: None,
     PAGES: EXTRACTED,

@@ -13,6 +13,7 @@ from typing import Annotated, Literal, Self
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, field_validator, model_validator
 
 from corpus.errors import ConfigError
+from pipelines.names import VERSION
 from pipelines.wording import fault, listed, nearest, shown, unknown
 from pipelines.yaml12 import Plain
 from tokenizer.specials import NATURAL, SPECIALS
@@ -116,7 +117,7 @@ Dedup = Annotated[UrlDedup | ExactDedup | MinHashDedup, Field(discriminator="met
 class EarlierVersion(Section):
     """A released version of corpus/deduped: in this run's own root, or in another (a folder or a URL, as --root)."""
 
-    version: Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*$")]  # a folder
+    version: Annotated[str, Field(pattern=VERSION)]  # a folder
     root: Annotated[str, Field(min_length=1)] | None = None
 
 
@@ -228,7 +229,7 @@ class Reuse(Section):
     """A vocabulary that another run has trained, in place of one of its own: a copy of its vocab/main."""
 
     root: Annotated[str, Field(min_length=1)]  # that run's folder, local or any fsspec URL
-    version: Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*$")] = "dev"
+    version: Annotated[str, Field(pattern=VERSION)] = "dev"
 
 
 class Tokenizer(Section):
