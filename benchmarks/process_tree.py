@@ -199,12 +199,13 @@ def watched(command: Sequence[str], sessions: frozenset[int]) -> tuple[int, dict
     before, there, started = session_cpu(sessions), _live(sessions), time.monotonic()
     main = subprocess.Popen(command)
     looks, ended = Looks(main.pid, sessions), threading.Event()
+    looks.look(with_pss=True)  # nobody has waited for it yet: however soon it ends, it is seen
 
     def keep_looking() -> None:
-        for n_looks in count():
-            looks.look(with_pss=n_looks % PSS_EVERY == 0)
+        for n_looks in count(1):
             if ended.wait(LOOK_SECONDS):
                 return
+            looks.look(with_pss=n_looks % PSS_EVERY == 0)
 
     thread = threading.Thread(target=keep_looking)
     thread.start()
