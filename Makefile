@@ -4,6 +4,7 @@
 # make test-all  the long suites too
 # make venv      install only
 # make bench     our line beside datatrove's on the real pages beside the checkout; the peer gets an environment of its own
+# make extractor the learned extractor again, from gold pages: GOLD=folder HELD_OUT=hosts to leave out
 # make bench-training   our trainer beside Hugging Face's, litgpt's and a bare loop, on this machine's card or its cores
 
 PYTHON ?= python3
@@ -20,7 +21,7 @@ AIRFLOW := AIRFLOW_HOME=$(AIRFLOW_HOME) AIRFLOW__CORE__DAGS_FOLDER=$(CURDIR)/air
 # a process of tests for each core: more threads in each would only stand in each other's way
 QUIET := OMP_NUM_THREADS=1 OMP_WAIT_POLICY=PASSIVE
 
-.PHONY: venv demo airflow test test-all lint bench bench-training clean
+.PHONY: venv demo airflow test test-all lint bench bench-training extractor clean
 
 venv: $(INSTALLED)
 
@@ -68,6 +69,17 @@ test-all: lint $(INSTALLED_35) .venv-lm-eval
 bench: venv .venv-datatrove
 	$(BIN)/python benchmarks/corpus_vs_datatrove.py
 
+GOLD ?= ../shared/data/pages
+HELD_OUT ?= ../shared/data/held-out-hosts.txt
+
+.venv-extractor: pyproject.toml constraints.txt
+	$(PYTHON) -m venv $@
+	$@/bin/pip install --quiet --disable-pip-version-check $(PIP_ARGS) -c constraints.txt -e '.[extractor]'
+	@touch $@
+
+extractor: .venv-extractor
+	.venv-extractor/bin/python -m corpus.html.learn $(GOLD) corpus/data/extractor.safetensors --held-out $(HELD_OUT)
+
 .venv-training: pyproject.toml constraints.txt
 	$(PYTHON) -m venv $@
 	$@/bin/pip install --quiet --disable-pip-version-check $(PIP_ARGS) -c constraints.txt -e '.[train]' accelerate transformers
@@ -90,4 +102,4 @@ bench-training: .venv-training .venv-litgpt
 	.venv-training/bin/python benchmarks/trainers.py
 
 clean:
-	rm -rf $(VENV) $(VENV)-spark35 .venv-datatrove .venv-training .venv-litgpt .venv-lm-eval runs .mypy_cache .ruff_cache .pytest_cache .hypothesis
+	rm -rf $(VENV) $(VENV)-spark35 .venv-datatrove .venv-extractor .venv-training .venv-litgpt .venv-lm-eval runs .mypy_cache .ruff_cache .pytest_cache .hypothesis

@@ -17,6 +17,7 @@ import pyarrow as pa
 from cpu_clock import CpuClock
 
 import corpus.stage
+import pipelines.engines.preload  # noqa: F401  (as the pool does: what it sets up is no stage's cost)
 from corpus.shards import ShardWriter
 from pipelines import commands
 from pipelines.corpus_steps import DEDUPED, CorpusStep

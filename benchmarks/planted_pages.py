@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from corpus.parquet import RowGroups
 from corpus.schema import DOCUMENT, MARKS, align, document_id, without
-from corpus.text.minhash import mix64
+from corpus.text.shingles import mix64
 from pipelines.engines.engine import StoredFile
 
 SEED = 17

@@ -28,13 +28,14 @@ _HASHES = 2.0**64
 
 
 class ShardMeasures:
-    """Counts over the kept documents of a shard (languages, domains, lengths, words and copies by source), and over the
-    dropped ones the clusters that deduplication found, by stage."""
+    """Counts over the kept documents of a shard (languages, domains, lengths, words and copies by source, those of
+    which extraction left a part out), and over the dropped ones the clusters that deduplication found, by stage."""
 
     def __init__(self) -> None:
         self._languages: Counter[str] = Counter()
         self._domains: Counter[str] = Counter()
         self._lengths: Counter[int] = Counter()
+        self._cut_off = 0
         self._sources: dict[str, Counter[str]] = {}
         self._sizes: dict[str, Counter[int]] = {}
         self._largest: dict[str, dict[str, tuple[int, str, str | None]]] = {}
@@ -52,6 +53,8 @@ class ShardMeasures:
             self._languages.update(lang or "unknown" for lang in batch.column("lang").to_pylist())
         self._domains.update(domain(url or "") or "unknown" for url in batch.column("url").to_pylist())
         self._lengths.update(max(size, 1).bit_length() - 1 for size in sizes)
+        if "cut" in batch.schema.names:
+            self._cut_off += pc.sum(batch.column("cut")).as_py() or 0
         words, copies = (_or_zeros(batch, name) for name in ("n_words", "copy"))
         for source, size, n_words, copy in zip(batch.column("source").to_pylist(), sizes, words, copies, strict=True):
             counts = self._sources.setdefault(source, Counter())
@@ -73,6 +76,7 @@ class ShardMeasures:
             "domains": dict(_most(self._domains, SHARD_DOMAINS)),
             "domain_hashes": nsmallest(SKETCH, {_hash(name) for name in self._domains}),
             "lengths_log2": {str(bits): n for bits, n in self._lengths.items()},
+            "cut_off": self._cut_off,
             "sources": {source: dict(counts) for source, counts in self._sources.items()},
             "clusters": {
                 stage: {
@@ -88,6 +92,7 @@ def added_up(shards: Iterable[Mapping[str, Any]]) -> dict[str, Any]:
     """The corpus's measures from those of its shards."""
     languages, domains, lengths = Counter[str](), Counter[str](), Counter[int]()
     hashes: set[str] = set()
+    cut_off = 0
     sources: dict[str, Counter[str]] = {}
     sizes: dict[str, Counter[int]] = {}
     largest: dict[str, dict[str, tuple[int, str, str | None]]] = {}
@@ -97,6 +102,7 @@ def added_up(shards: Iterable[Mapping[str, Any]]) -> dict[str, Any]:
         if len(domains) > 2 * HELD_DOMAINS:
             domains = Counter(dict(_most(domains, HELD_DOMAINS)))
         lengths.update({int(bits): n for bits, n in shard["lengths_log2"].items()})
+        cut_off += shard["cut_off"]
         hashes.update(shard["domain_hashes"])
         if len(hashes) > 32 * SKETCH:
             hashes = set(nsmallest(SKETCH, hashes))
@@ -114,6 +120,7 @@ def added_up(shards: Iterable[Mapping[str, Any]]) -> dict[str, Any]:
         "domains": dict(_most(domains, TOP_DOMAINS)),
         "n_domains": _distinct(nsmallest(SKETCH, hashes)),
         "lengths_log2": {str(bits): n for bits, n in sorted(lengths.items())},
+        "cut_off": cut_off,
         "sources": {source: dict(sorted(counts.items())) for source, counts in sorted(sources.items())},
         "clusters": {stage: _clusters(counts, largest[stage]) for stage, counts in sorted(sizes.items())},
     }

@@ -61,3 +61,12 @@ BADWORDS = Resource(
     source="https://github.com/LDNOOBW/List-of-Dirty-Naughty-Obscene-and-Otherwise-Bad-Words",
 )
 """The word lists that C4 used: one JSON object {language: [words]}, 27 languages."""
+
+EXTRACTOR = Resource(
+    name="extractor",
+    file="extractor.safetensors",
+    sha256="f71556e1fa491a8900f5958a15262fc029ed6f1356b935481a4ee02d1b282340",
+    licence="Apache-2.0",
+    source="`make extractor`",
+)
+"""The learned extractor (corpus.html.model): trained from the gold pages that its metadata names."""

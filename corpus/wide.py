@@ -14,7 +14,6 @@ import pyarrow.compute as pc
 from corpus.errors import DataError
 from corpus.plan import EDGE, Reduce
 from corpus.schema import align, with_columns
-from corpus.text.components import components
 
 _MIX = np.uint64(0x9E3779B97F4A7C15)  # 2^64 / golden ratio: Fibonacci hashing, Knuth TAOCP vol. 3, 6.4
 
@@ -71,6 +70,8 @@ def grouped(table: pa.Table, key: str, opened: Callable[[pa.Table], pa.Table], e
 def component_labels(edges: pa.Table) -> pa.Table:
     """The rows of a Components node: one per document, sorted by (shard, row), `first` the smallest id of its component
     and `n` how many documents that has."""
+    from corpus.text.components import components  # numba: a driver, which joins nothing, is spared it
+
     edges = edges.select(EDGE.names).combine_chunks()
     names = pc.unique(pa.chunked_array([*edges.column("id").chunks, *edges.column("first").chunks], pa.string()))
     names = names.take(pc.sort_indices(names))

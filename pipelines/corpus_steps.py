@@ -109,7 +109,7 @@ def corpus_steps(recipe: Recipe, limit: int | None, memory: Folder) -> list[Corp
     reader = WarcReader(max_page_bytes=wanted.max_page_bytes)
     sources = {name: source.paths for name, source in recipe.sources.items()}
     raw = RawInputs(sources, wanted.split_bytes, limit, memory, reader)
-    extracted = from_splits([reader, Extract(tier=wanted.extract.tier), Language()])
+    extracted = from_splits([reader, Extract(**wanted.extract.model_dump()), Language()])
     pages = mapped(stored(EXTRACTED, schema_of(extracted)), page_stages(recipe))
     to_dedup = stored(PAGES, schema_of(pages))
     earlier = earlier_corpora(wanted.against, memory)

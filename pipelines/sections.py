@@ -57,7 +57,16 @@ class Source(Section):
 
 
 class Extract(Section):
-    tier: Literal["resiliparse", "text"] = "resiliparse"
+    """How main text is taken from pages: the tier, and which parts of it are wanted."""
+
+    tier: Literal["fast", "best", "resiliparse", "text"] = "fast"
+    output: Literal["plain", "markdown"] = "plain"
+    title: bool = False  # the page's title as first line; it is a column in any case
+    comments: bool = False  # what readers wrote under an article
+    tables: bool = True
+    lists: bool = True
+    code: bool = True
+    headings: bool = True
 
 
 class Language(Section):

@@ -26,7 +26,7 @@ seed: 17
 sources:
   web: {format: warc, paths: ["web/*.warc.gz"]}
 corpus:
-  extract: {tier: resiliparse}
+  extract: {tier: fast}
   language: {keep: [en, de, fr, es], min_score: 0.65}
   rules: [{rule: c4, dialect: tfds-3}]
   dedup: [{method: url}, {method: exact}, {method: minhash, ngram: 5, bands: 14, rows: 8}]

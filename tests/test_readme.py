@@ -18,6 +18,7 @@ MAIN_PAGES = ("README.md", "ARCHITECTURE.md", "CONTRIBUTING.md")
 PAGES = (
     *MAIN_PAGES,
     "docs/ablation.md",
+    "docs/extraction.md",
     "docs/airflow.md",
     "docs/snapshots.md",
     "docs/evaluation_data.md",

@@ -2,10 +2,13 @@
 
 import os
 import signal
+import sys
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
+
+import pyarrow as pa
 
 from corpus import errors
 
@@ -58,3 +61,16 @@ class Fail:
     def run(self, report: Callable[[int], None]) -> None:
         kind = getattr(errors, self.name, None) or __builtins__[self.name]  # type: ignore[index]
         raise kind("what, where and how to mend")
+
+
+@dataclass(frozen=True)
+class Loaded:
+    """Makes an array and writes which modules its process has loaded."""
+
+    path: str
+    name: str = "loaded"
+
+    def run(self, report: Callable[[int], None]) -> None:
+        pa.array(["a"])
+        report(len(sys.modules))
+        Path(self.path).write_text(" ".join(sys.modules))

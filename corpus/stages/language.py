@@ -2,9 +2,8 @@
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import Any, ClassVar, Literal
+from typing import TYPE_CHECKING, ClassVar, Literal
 
-import fasttext
 import numpy as np
 import pyarrow as pa
 
@@ -13,6 +12,9 @@ from corpus.resources import LID176, Resource
 from corpus.schema import MARKS, TEXT, mark, with_columns
 from corpus.stage import Opened
 from corpus.text.language import LANGUAGES, head, nearest
+
+if TYPE_CHECKING:
+    from corpus.text.lid import LanguageModel
 
 MEASURES = pa.schema([pa.field("lang", pa.string()), pa.field("lang_score", pa.float32())])
 
@@ -36,7 +38,9 @@ class Language:
     resources: ClassVar[tuple[Resource, ...]] = (LID176,)
 
     def open(self) -> Opened:
-        model = fasttext.load_model(str(LID176.path()))
+        from corpus.text.lid import LanguageModel  # compiled: a driver, which measures nothing, is spared numba
+
+        model = LanguageModel(LID176.path().read_bytes())
 
         def measure(batch: pa.RecordBatch) -> Iterator[pa.RecordBatch]:
             yield with_columns(batch, _measured(model, batch.column("text").to_pylist()))
@@ -96,11 +100,11 @@ class LanguageFilter:
         return judge
 
 
-def _measured(model: Any, texts: Sequence[str | None]) -> dict[str, pa.Array]:
+def _measured(model: "LanguageModel", texts: Sequence[str | None]) -> dict[str, pa.Array]:
     heads = [head(text or "") for text in texts]
     labels, scores = model.predict(heads)
     found = [
-        (label[0].removeprefix("__label__"), float(score[0])) if line and label else (None, None)
+        (label, float(score)) if line and label else (None, None)
         for line, label, score in zip(heads, labels, scores, strict=True)
     ]
     return {

@@ -27,8 +27,9 @@ class Measure:
     def open(self) -> Opened:
         def measured(batch: pa.RecordBatch) -> Iterator[pa.RecordBatch]:
             text = batch.column("text")
-            words = pc.list_value_length(pc.utf8_split_whitespace(pc.utf8_trim_whitespace(text)))
-            empty = pc.equal(pc.utf8_length(pc.utf8_trim_whitespace(text)), 0)
+            trimmed = pc.utf8_trim_whitespace(text)
+            words = pc.list_value_length(pc.utf8_split_whitespace(trimmed))
+            empty = pc.equal(pc.binary_length(trimmed), 0)
             columns = {
                 "n_bytes": pc.binary_length(text).cast(pa.int64()),
                 "n_words": pc.if_else(empty, 0, words).cast(pa.int64()),

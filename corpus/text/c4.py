@@ -40,7 +40,7 @@ PARTS = {
 }
 """The names by which `without` leaves single rules out, and their numbers."""
 _CITATION = re.compile(r"\[\d*\]|\[edit\]|\[citation needed\]")
-_SUSPECTS = ("lorem ipsum", "javascript", "{", *POLICIES)
+_SUSPECTS = ("lorem ipsum", "javascript", "{", "terms of use", " policy", " cookies")  # the last three: POLICIES
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -105,18 +105,21 @@ class C4:
     def _sentence_lines(self, text: str) -> Iterator[str]:
         """Rules 7a to 7d: the lines that end as a sentence does and are long enough."""
         uses = PARTS.keys() - self.without
+        end_marks = END_MARKS if "end_mark" in uses else ""  # which every line ends in
+        min_words = max(1, self.min_words if "few_words" in uses else 1)
         for whole_line in text.splitlines():
             line = whole_line.strip()
+            if not line.endswith(end_marks) and "[" not in line:
+                continue  # most lines; the rules before this one only drop lines, but that of citations
             if len(line) > self.max_word_chars and "long_word" in uses and self._has_long_word(line):
                 continue
             if "[" in line and "citation" in uses:
                 line = _CITATION.sub("", line)  # not stripped again: a line that ended in "[1]" may end in a space
-            if not line.endswith(END_MARKS) and "end_mark" in uses:
+            if not line.endswith(end_marks):
                 continue
             if line.endswith("...") and "ellipsis" in uses:
                 continue
-            n_words = len(words(line))
-            if n_words and (n_words >= self.min_words or "few_words" not in uses):
+            if len(words(line, min_words)) >= min_words:
                 yield line
 
     def _has_long_word(self, line: str) -> bool:

@@ -16,6 +16,8 @@ import re
 from codecs import BOM_UTF8, getincrementaldecoder, lookup
 from collections.abc import Iterator
 
+import numpy as np
+from numba import njit
 from resiliparse.parse.encoding import detect_encoding, map_encoding_to_html5
 
 WIDE_MARKS = (
@@ -58,7 +60,6 @@ SAMPLE_BYTES = 65_536
 PRESCAN_BYTES = 4_096
 """WHATWG has 1,024; of 3,507 real pages one in ten has its declaration after those."""
 
-_CONTROLS = bytes({*range(0x20), 0x7F} - {*b"\t\n\v\f\r\x1b\x0e\x0f"})  # escape and shifts: ISO-2022
 _HTTP = re.compile(r"charset\s*=\s*[\"']?\s*([\w:.-]+)", re.IGNORECASE)
 _COMMENT = re.compile(rb"<!--.*?-->", re.DOTALL)
 _META = re.compile(
@@ -66,7 +67,10 @@ _META = re.compile(
     re.IGNORECASE,
 )
 _HIGH_RUN = re.compile(rb"[\x80-\xff]{3,}")
+_HIGH_PAIR = re.compile(rb"[\x80-\xff]{2}")
 _HIGH = bytes(range(0x80, 0x100))
+_OF_ONE_BYTE = ("cp8", "cp12", "iso8859", "koi8", "mac")
+"""How the names of charsets begin that have a byte for each character."""
 
 
 def decode(payload: bytes, content_type: str | None = None) -> tuple[str, str] | None:
@@ -78,13 +82,13 @@ def decode(payload: bytes, content_type: str | None = None) -> tuple[str, str] |
     wide = _wide_charset(payload)
     if wide is not None:
         text = _read(payload, wide, SOUND_WIDE)
-        return None if text is None or _is_binary(text.encode()) else (_clean(text), wide)
+        return None if text is None or _is_binary(text.encode()) else (_clean(text, payload), wide)
     if _is_binary(payload):
         return None
     for charset, max_bad_share in _candidates(payload, content_type):
         text = _read(payload, charset, max_bad_share)
         if text is not None:
-            return _clean(text), charset
+            return _clean(text, payload), charset
     return None
 
 
@@ -106,16 +110,16 @@ def declared(payload: bytes, content_type: str | None) -> list[str]:
 
 def _candidates(payload: bytes, content_type: str | None) -> Iterator[tuple[str, float]]:
     """Codecs to try in this order, each with the share of unreadable characters that it may have."""
-    named = declared(payload, content_type)
     # the ISO-2022 charsets are ASCII bytes with escapes, so they would read as UTF-8
     if b"\x1b" not in payload or payload.startswith(BOM_UTF8):
         yield "utf-8", SOUND
+    named = declared(payload, content_type)
     latin = _looks_latin(payload)
     yield from ((name, SOUND) for name in named if latin is None or latin == (name in LATIN))
     found = _detected(payload)
     if found is not None:
         # so few bytes do not tell one Latin code page from another: the web's default is the likeliest
-        yield "cp1252" if latin is None and found in LATIN else found, SOUND
+        yield "cp1252" if latin is None and (found in LATIN or _are_accents(payload, found)) else found, SOUND
     yield from ((name, DAMAGED) for name in named)
     if latin is not False:
         yield "cp1252", SOUND
@@ -159,8 +163,17 @@ def _wide_charset(payload: bytes) -> str | None:
 
 
 def _is_binary(payload: bytes) -> bool:
-    n_controls = len(payload) - len(payload.translate(None, _CONTROLS))
+    n_controls = int(_n_controls(np.frombuffer(payload, np.uint8)))
     return n_controls > MAX_CONTROL_SHARE * len(payload) or payload.startswith(b"%PDF-")
+
+
+@njit(cache=True, nogil=True)
+def _n_controls(payload):  # type: ignore[no-untyped-def]
+    """How many C0 controls there are but white space, and escape and the shifts, which are ISO-2022's."""
+    n = 0
+    for byte in payload:
+        n += (byte < 9) | ((byte > 15) & (byte < 32) & (byte != 27)) | (byte == 127)
+    return n
 
 
 def _looks_latin(payload: bytes) -> bool | None:
@@ -172,5 +185,11 @@ def _looks_latin(payload: bytes) -> bool | None:
     return sum(map(len, _HIGH_RUN.findall(sample))) < 0.5 * n_high
 
 
-def _clean(text: str) -> str:
-    return text.replace("\x00", "").removeprefix("\ufeff")
+def _are_accents(payload: bytes, charset: str) -> bool:
+    """Whether bytes over 0x7f all stand alone where each would be a letter: other scripts' words have more of them."""
+    return charset.startswith(_OF_ONE_BYTE) and _HIGH_PAIR.search(payload) is None
+
+
+def _clean(text: str, payload: bytes) -> str:
+    text = text.replace("\x00", "") if b"\x00" in payload else text  # quick in bytes, slow in wide strings
+    return text.removeprefix("\ufeff")

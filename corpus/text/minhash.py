@@ -4,17 +4,17 @@ Two texts whose n-gram sets have the Jaccard similarity s agree in one minimum w
 with s^rows, and in one band or more with 1 - (1 - s^rows)^bands.
 
 `plain_band_keys` is the definition; `MinHash.band_keys` is the same over the bytes of many texts, compiled, and
-tested equal. Integers only: the same keys on every machine.
+tested equal. Integers only: the same keys on every machine. What is compiled is imported where it is called: numba
+takes a fifth of a second, and who only names the parameters needs none of it.
 """
 
 from dataclasses import dataclass
 from hashlib import shake_256
 
 import numpy as np
-from numba import njit
 from numpy.typing import ArrayLike, NDArray
 
-from corpus.text.shingles import Hashes, mix, mix64, plain_shingles, shingles
+Hashes = NDArray[np.uint64]
 
 _64 = (1 << 64) - 1
 
@@ -57,8 +57,11 @@ class MinHash:
 
         Texts as in `shingles`. The share of columns in which two rows agree estimates the similarity s.
         """
+        from corpus.text.minima import minima
+        from corpus.text.shingles import shingles
+
         places, hashes = shingles(offsets, data, self.ngram)
-        return _minima(places, hashes, *self.permutations()), np.diff(places) > 0
+        return minima(places, hashes, *self.permutations()), np.diff(places) > 0
 
     def band_keys(self, offsets: ArrayLike, data: ArrayLike) -> tuple[Hashes, NDArray[np.bool_]]:
         """Keys, one row a text and one column a band, and the mask of texts that have words.
@@ -66,6 +69,8 @@ class MinHash:
         The band's number enters its key, so that keys of different bands do not meet. Two texts without a word are
         not alike: their rows mean nothing.
         """
+        from corpus.text.shingles import mix64
+
         minima, has_words = self.signatures(offsets, data)
         keys: Hashes = mix64(np.tile(np.arange(1, self.bands + 1, dtype=np.uint64), (len(minima), 1)))
         for row in range(self.rows):
@@ -75,6 +80,8 @@ class MinHash:
 
 def plain_band_keys(text: str, minhash: MinHash) -> list[int] | None:
     """One key a band; None for a text without words."""
+    from corpus.text.shingles import mix, plain_shingles
+
     hashes = plain_shingles(text, minhash.ngram)
     if not hashes:
         return None
@@ -87,14 +94,3 @@ def plain_band_keys(text: str, minhash: MinHash) -> list[int] | None:
             key = mix(key ^ value)
         keys.append(key)
     return keys
-
-
-@njit(cache=True, nogil=True)
-def _minima(places: NDArray[np.int64], hashes: Hashes, factors: Hashes, summands: Hashes) -> Hashes:
-    minima = np.full((places.size - 1, factors.size), np.uint64(0xFFFFFFFFFFFFFFFF))
-    for text in range(places.size - 1):
-        lowest = minima[text]
-        for at in range(places[text], places[text + 1]):
-            for column in range(factors.size):
-                lowest[column] = min(lowest[column], factors[column] * hashes[at] + summands[column])
-    return minima

@@ -60,9 +60,10 @@ _NEXT = re.compile(r"\s*(\S*)")
 _CLOSERS = re.compile(r"""["')\]}]+""")
 
 
-def words(line: str) -> list[str]:
-    """The words of a line: what stands between whitespace, as the published C4 code has it."""
-    return line.split()
+def words(line: str, most: int = -1) -> list[str]:
+    """The words of a line: what stands between whitespace, as the published C4 code has it. After `most` words the rest
+    of the line is one more."""
+    return line.split(None, most)
 
 
 def n_sentences(text: str) -> int:

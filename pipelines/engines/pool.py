@@ -4,6 +4,7 @@ Unlike concurrent.futures' pool, which breaks as a whole when one process dies. 
 start in milliseconds and share no thread or lock with the driver; they end when the driver does, however it ends.
 """
 
+import gc
 import multiprocessing
 import os
 import signal
@@ -21,7 +22,7 @@ from pipelines.engines.engine import Usage, cost_since, cpu_seconds
 
 MAX_DEATHS = 3
 """A task that is at work when so many workers die is taken for the cause."""
-PRELOAD = ["corpus.stage", "corpus.shards", "corpus.wide", "pipelines.engines.tasks"]
+PRELOAD = ["pipelines.engines.preload", "corpus.stage", "corpus.shards", "corpus.wide", "pipelines.engines.tasks"]
 
 
 class Task(Protocol):
@@ -165,6 +166,7 @@ def _receive(worker: _Worker) -> Any:
 def _work(connection: Connection) -> None:
     """A worker's life: tasks in, counts and ends out, until the driver is gone."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches the whole group; the driver ends its workers
+    gc.freeze()  # modules stay: going through them again and again takes time, and memory of each guarded child
     try:
         while True:
             task: Task = connection.recv()

@@ -20,12 +20,13 @@ ROW_MAKERS = ("corpus", "tokenizer", "pipelines/engines")
 LIBRARIES = (
     "FastWARC",  # where a record ends
     "Resiliparse",  # what of a page is text
-    "fasttext-numpy2-wheel",  # scores of languages
     "isal",  # what of a damaged archive can be read
-    "numba",  # hashes and pairs
+    "numba",  # hashes and pairs, what of a page is text, scores of languages
     "numpy",
     "pyarrow",  # the files
+    "safetensors",  # the learned extractor
     "tokenizers",
+    "trafilatura",  # asked by one tier of extraction
 )
 
 

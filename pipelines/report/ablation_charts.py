@@ -9,8 +9,9 @@ from matplotlib.ticker import FuncFormatter, MaxNLocator
 
 from pipelines.report import ablation_curves
 from pipelines.report.ablation_view import Architecture, Comparison, chance, figure, half, known, named, outcome
-from pipelines.report.drawing import GRID, LOST, MAIN, MUTED, PALE, label
+from pipelines.report.drawing import GRID, LOST, MAIN, MUTED, PALE
 from pipelines.report.panels import Grid, noted, panels, plain, scaled
+from pipelines.report.wording import label
 
 ROW = 0.24
 """Inches of height that an arm takes in a forest plot."""

@@ -9,8 +9,9 @@ from matplotlib.axes import Axes
 from matplotlib.ticker import FuncFormatter, LogLocator, NullLocator
 
 from pipelines.report.ablation_view import Architecture, known, named
-from pipelines.report.drawing import INK, LOST, MAIN, MUTED, PALE, label
+from pipelines.report.drawing import INK, LOST, MAIN, MUTED, PALE
 from pipelines.report.panels import Grid, apart, noted, panels, scaled
+from pipelines.report.wording import label
 
 LATE = 4
 """The axes hold what was measured after the first so many-th of the tokens: the start would flatten the rest."""

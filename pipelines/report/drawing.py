@@ -15,7 +15,7 @@ import matplotlib as mpl
 from markupsafe import Markup
 from matplotlib.figure import Figure
 
-from pipelines.wording import printable
+from pipelines.report.sheet import span
 
 INK, MUTED, GRID, MAIN, PALE, LOST = "#010101", "#020202", "#030303", "#040404", "#050505", "#060606"
 _VARIABLES = {
@@ -26,8 +26,6 @@ _VARIABLES = {
     PALE: "var(--pale)",
     LOST: "var(--lost)",
 }
-SMALLEST, LARGEST = 0.9, 1.4
-"""Pixels of the screen for a point of a chart: with these, text of 9.5 points is 8.5 to 13 pixels high."""
 _STYLE: dict[Any, Any] = {
     "svg.fonttype": "none",  # text as text: it can be searched, copied and read aloud
     "svg.hashsalt": "millstream",
@@ -62,12 +60,6 @@ def drawn(name: str, described: str, width: float, height: float, draw: Callable
     return Markup(_finished(out.getvalue(), name, described))  # noqa: S704 - an XML writer has escaped what is in it
 
 
-def label(text: str, limit: int = 34) -> str:
-    """The text as a chart can hold it: no invisible or directional signs, its middle cut where it is long."""
-    plain = printable(text)
-    return plain if len(plain) <= limit else f"{plain[: limit - 11]}…{plain[-10:]}"
-
-
 def _finished(svg: bytes, name: str, described: str) -> str:
     """As HTML takes it: no namespaces, ids that no other chart has, no style rules for the whole page, a size that
     follows the window."""
@@ -82,7 +74,7 @@ def _finished(svg: bytes, name: str, described: str) -> str:
     root.attrib = {
         "viewBox": root.attrib["viewBox"],
         "class": "chart",
-        "style": f"min-width: {points * SMALLEST:.1f}px; max-width: {points * LARGEST:.1f}px",
+        "style": span(points),
         "role": "img",
         "aria-label": described,
     }

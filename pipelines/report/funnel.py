@@ -11,6 +11,7 @@ V = TypeVar("V")
 
 SAMPLES = 3
 SAMPLE_CHARS = 400
+SAMPLE_COLUMNS = ("id", "url", "text", "dropped_by", "drop_reason", "fault", "duplicate_of", "seen_as")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -141,7 +142,7 @@ def stages(plan: Any) -> list[str]:
 def _samples(record: Record) -> dict[tuple[str, str], list[Reject]]:
     """A few rejects of each stage and reason, those with text before those without."""
     found: dict[tuple[str, str], tuple[list[Reject], list[Reject]]] = {}
-    for batch in record.rejects():
+    for batch in record.rejects(SAMPLE_COLUMNS):
         for row in batch.to_pylist():
             full, bare = found.setdefault((str(row["dropped_by"]), str(row["drop_reason"])), ([], []))
             into = bare if row["text"] is None else full

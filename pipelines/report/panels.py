@@ -8,7 +8,8 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter, MaxNLocator
 
-from pipelines.report.drawing import GRID, INK, MUTED, drawn, label
+from pipelines.report.drawing import GRID, INK, MUTED, drawn
+from pipelines.report.wording import label
 
 WIDTH, TITLE = 10.0, 0.5
 """Inches of a chart, and above each of its panels."""

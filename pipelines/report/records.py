@@ -39,10 +39,12 @@ class Record:
             value = value.get(key) if isinstance(value, Mapping) else None
         return value
 
-    def rejects(self) -> Iterator[pa.RecordBatch]:
-        """The dropped rows of the first shards."""
+    def rejects(self, columns: Sequence[str]) -> Iterator[pa.RecordBatch]:
+        """The dropped rows of the first shards, with those of these columns that they have."""
         files = (info.files["rejects"].file for info in self.manifest.shards if "rejects" in info.files)
-        return chain.from_iterable(read_batches(self.folder.path(file)) for file in islice(files, REJECT_SHARDS))
+        return chain.from_iterable(
+            read_batches(self.folder.path(file), columns) for file in islice(files, REJECT_SHARDS)
+        )
 
     def lines(self, name: str) -> list[str]:
         """The lines of a text file in its folder, without a last one that a kill cut short; none without the file."""

@@ -1,7 +1,9 @@
-"""Numbers as people read them."""
+"""Numbers and names as people read them."""
 
 import json
 from typing import Any
+
+from pipelines.wording import printable
 
 LONG = 20_000
 """Characters of JSON that the page shows of one value; a crawl's list of archives can have a million lines."""
@@ -47,6 +49,12 @@ def power(bits: int) -> str:
     """A power of two of bytes. # 11 -> 2 KiB"""
     unit = min(bits // 10, 4)
     return f"{2 ** (bits - 10 * unit):,} {('B', 'KiB', 'MiB', 'GiB', 'TiB')[unit]}"
+
+
+def label(text: str, limit: int = 34) -> str:
+    """The text as a chart can hold it: no invisible or directional signs, its middle cut where it is long."""
+    plain = printable(text)
+    return plain if len(plain) <= limit else f"{plain[: limit - 11]}…{plain[-10:]}"
 
 
 def words(name: str) -> str:

@@ -23,7 +23,7 @@ HEAVY = (
     "pyarrow",
     "numpy",
     "numba",
-    "fasttext",
+    "trafilatura",
     "tokenizers",
     "resiliparse",
 )

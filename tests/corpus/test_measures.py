@@ -25,6 +25,7 @@ SCHEMA = joined(
             ("copy", pa.int32()),
             ("duplicate_of", pa.string()),
             ("cluster_size", pa.int64()),
+            ("cut", pa.bool_()),
         ]
     ),
 )
@@ -211,3 +212,8 @@ def test_the_largest_clusters_across_shards() -> None:
         ("00000001", 31, "http://2.org"),
         *((f"{500 + n:08x}", 2, None) for n in range(CLUSTER_EXAMPLES - 1)),
     ]
+
+
+def test_documents_that_were_cut_off_are_counted() -> None:
+    rows = [row(1, cut=True), row(2, cut=False), row(3), row(4, cut=True), duplicate(5, 1, 2) | {"cut": True}]
+    assert added_up([told(rows[:2]), told(rows[2:])])["cut_off"] == 2

@@ -8,12 +8,12 @@ from pathlib import Path
 import pytest
 
 from corpus.errors import ResourceError
-from corpus.resources import BADWORDS, DATA, LID176, Resource
+from corpus.resources import BADWORDS, DATA, EXTRACTOR, LID176, Resource
 
 ROOT = Path(__file__).resolve().parents[2]
 
 
-@pytest.mark.parametrize("resource", [LID176, BADWORDS], ids=lambda resource: resource.name)
+@pytest.mark.parametrize("resource", [LID176, BADWORDS, EXTRACTOR], ids=lambda resource: resource.name)
 def test_shipped_file_is_the_pinned_one_and_names_its_licence(resource: Resource) -> None:
     path = resource.path()
     licence = path.with_name(f"{path.name}.LICENSE.txt").read_text("utf-8")
@@ -26,7 +26,7 @@ def test_shipped_file_is_the_pinned_one_and_names_its_licence(resource: Resource
 
 def test_every_shipped_file_is_pinned_and_packaged() -> None:
     shipped = {path.name for path in DATA.iterdir() if not path.name.endswith(".LICENSE.txt")}
-    assert shipped == {LID176.file, BADWORDS.file}
+    assert shipped == {LID176.file, BADWORDS.file, EXTRACTOR.file}
     project = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))
     assert "data/*" in project["tool"]["setuptools"]["package-data"]["corpus"]
     assert "corpus/data/*.LICENSE.txt" in project["project"]["license-files"]

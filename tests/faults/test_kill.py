@@ -18,7 +18,7 @@ seed: 3
 sources:
   web: {format: warc, paths: ["%s"]}
 corpus:
-  extract: {tier: resiliparse}
+  extract: {tier: fast}
   language: {keep: [en, de, fr, es], min_score: 0.65}
   rules: [{rule: c4, dialect: tfds-3}]
   dedup: [{method: url}, {method: exact}, {method: minhash}]

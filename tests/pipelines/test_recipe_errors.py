@@ -65,10 +65,10 @@ ERRORS = [
     ('["samples/web/*.warc.gz"]', "samples/web", 4, 'sources.web.paths: is "samples/web", but should be a list'),
     ("web: {format", "a.b: {format", 4, 'sources.a.b: is "a.b", but should match pattern'),
     (
-        "tier: resiliparse",
-        "tier: resiliparser",
+        "tier: fast",
+        "tier: fsat",
         6,
-        'corpus.extract.tier: is "resiliparser"; did you mean resiliparse? it can be: resiliparse, text',
+        'corpus.extract.tier: is "fsat"; did you mean fast? it can be: best, fast, resiliparse, text',
     ),
     (
         "keep: [en, de, fr, es]",

@@ -1,5 +1,7 @@
 """The report's charts: text that stays text, colours of the page, the same bytes each time."""
 
+import subprocess
+import sys
 from collections.abc import Callable
 from dataclasses import replace
 from xml.etree import ElementTree
@@ -10,9 +12,9 @@ import pytest
 from pipelines.report import charts, wording
 from pipelines.report.corpora import Clusters, Comparison, Domains, Lengths
 from pipelines.report.curve import BadStep, Curve, HeldOut
-from pipelines.report.drawing import label
 from pipelines.report.funnel import Level
 from pipelines.report.learning import Cost
+from pipelines.report.wording import label
 
 DOMAINS = Domains(
     label="corpus/pages@dev", n_domains=3, rows=(("$\\frac{a}{$.example", 5), ("<b>&amp;</b>", 2), ("電.jp", 1))
@@ -91,8 +93,34 @@ def test_sizes_beyond_the_first_are_added_up() -> None:
 
 def test_drawing_leaves_no_setting_behind() -> None:
     before = dict(mpl.rcParams)
-    charts.bits([("trained", 1.5)])
+    charts.training(CURVE)
     assert dict(mpl.rcParams) == before
+
+
+def test_bars_are_as_long_as_their_numbers() -> None:
+    def bars(svg: str, paint: str) -> list[float]:
+        rects = ElementTree.fromstring(svg).iter("rect")
+        return [float(rect.attrib["width"]) for rect in rects if f"--{paint})" in rect.attrib["style"]]
+
+    five, two, one = bars(charts.domains(DOMAINS), "main")
+    assert (two / five, one / five) == (pytest.approx(0.4), pytest.approx(0.2))
+    funnel = charts.funnel(LEVELS)
+    read, c4, *_ = bars(funnel, "main")
+    assert read == pytest.approx(c4 + bars(funnel, "lost")[1])
+    assert charts.domains(replace(DOMAINS, rows=()))
+
+
+@pytest.mark.parametrize(("most", "step"), [(1, 1), (5, 1), (6, 2), (11, 5), (25, 5), (26, 10), (2_733, 1_000)])
+def test_an_axis_has_few_round_numbers(most: int, step: int) -> None:
+    said = texts(charts.lengths([Lengths(label="a@dev", documents={9: most})]))
+    assert [one for one in said if one[0].isdecimal() and "B" not in one] == [
+        f"{n:,}" for n in range(0, most + 1, step)
+    ]
+
+
+def test_a_report_of_corpora_needs_no_matplotlib() -> None:
+    code = "import sys, pipelines.report.page; sys.exit('matplotlib' in sys.modules)"
+    assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
 
 
 def test_training_of_one_step_has_a_curve() -> None:

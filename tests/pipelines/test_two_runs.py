@@ -43,7 +43,7 @@ seed: 3
 sources:
   web: {format: warc, paths: ["in/*.warc.gz"]}
 corpus:
-  extract: {tier: resiliparse}
+  extract: {tier: fast}
   language: null
   rules: [{rule: "gate_rule:Gate"}]
   dedup: [{method: exact}]

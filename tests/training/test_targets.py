@@ -10,8 +10,8 @@ import pytest
 import torch
 from fastwarc.warc import ArchiveIterator, WarcRecordType
 
+from corpus.html.main_content import main_text
 from corpus.storage import Folder
-from corpus.text.html import main_text
 from tokenizer import vocab as vocabularies
 from tokenizer.shard import TokenShard, write_shard
 from tokenizer.vocab import Vocab

@@ -14,7 +14,7 @@ MOST = 300
 _OURS = re.compile(r"\bcorpus\.errors\.(\w+): (.+?)(?: SQLSTATE: \w+)?$", re.MULTILINE)
 _SIGNS: tuple[tuple[str, type[MillstreamError], str], ...] = (
     (
-        r"No module named '(corpus|pipelines|tokenizer|pyarrow|numpy|numba|resiliparse|isal|fasttext)",
+        r"No module named '(corpus|pipelines|tokenizer|pyarrow|numpy|numba|resiliparse|isal|safetensors|trafilatura)",
         ConfigError,
         "an executor's Python has no {0}: give the executors an environment with millstream in it (README, Spark)",
     ),

@@ -8,9 +8,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from corpus.errors import ConfigError
+from corpus.html.tiers import Tier
 from corpus.schema import DOCUMENT, MARKS, align
 from corpus.stage import fuse
-from corpus.stages.extract import Extract, Tier
+from corpus.stages.extract import FOUND, Extract
 
 STORY = "The mill stands by the stream and grinds the corn of the whole valley."
 
@@ -61,6 +62,8 @@ def test_tiers() -> None:
     pages = (html.encode(), None), (b"kept  as it is", "text/plain"), (b"<title>Mill</title><script>run()", None)
     texts = {tier: [text for text, *_ in extracted(*pages, stage=Extract(tier=tier))] for tier in get_args(Tier)}
     assert texts == {
+        "fast": [STORY * 5, "kept  as it is", None],
+        "best": [STORY * 5, "kept  as it is", None],
         "resiliparse": [STORY * 5, "kept  as it is", None],
         "text": [f"Mill\nHome\n{STORY * 5}", "kept  as it is", None],
     }
@@ -92,12 +95,14 @@ def test_declared_columns_are_what_comes_out_of_a_pass() -> None:
     step, after = fuse([Extract()], schema)
     (out,) = step(rows)
     assert out.schema.equals(after)
-    assert after.names == [*DOCUMENT.names, "charset"]
+    assert after.names == [*DOCUMENT.names, *FOUND.names[1:]]
     assert out.column("text").to_pylist() == ["one", "two"]
     assert set(MARKS.names) <= set(Extract().writes.names)
 
 
-@pytest.mark.parametrize("field", [{"tier": "lynx"}, {"min_main_chars": -1}, {"max_text_chars": 0}])
+@pytest.mark.parametrize(
+    "field", [{"tier": "lynx"}, {"tier": "resiliparse", "output": "markdown"}, {"max_text_chars": 0}]
+)
 def test_wrong_settings_are_refused_when_made(field: dict[str, object]) -> None:
     with pytest.raises(ConfigError, match='stage "extract"'):
         Extract(**field)  # type: ignore[arg-type]

@@ -11,10 +11,10 @@ import pytest
 from fastwarc.warc import ArchiveIterator, WarcRecordType
 
 from corpus.errors import ConfigError
+from corpus.html.main_content import main_text
 from corpus.resources import LID176
 from corpus.stages.language import MEASURES, Language, LanguageFilter
 from corpus.text.charset import decode
-from corpus.text.html import main_text
 from corpus.text.language import LANGUAGES
 
 

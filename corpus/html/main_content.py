@@ -1,7 +1,6 @@
-"""A page's HTML to the text a reader came for (all of it when that is too little), or to what a WET file has of it.
+"""A page's HTML to the text a reader came for, or all of it when that is too little; by resiliparse.
 
-Both by resiliparse. Scripts, styles, comments, list bullets, alternative texts, link targets and what form fields hold
-stay out.
+Scripts, styles, comments, list bullets, alternative texts, link targets and what form fields hold stay out.
 """
 
 import re
@@ -18,11 +17,10 @@ MAX_NESTING = 512
 MANY_TAGS = 4_000
 """Only pages with more `<` have their nesting measured: below it a page of nothing but nesting takes under a second."""
 
-NOT_SHOWN = ("input", "textarea", "noembed", "noframes")
-"""Left out of all text: the first two hold what forms are filled with, in the others scripts are mere characters."""
+NOT_SHOWN = ("select", "noembed", "noframes")
+"""Left out: options take time in the square of their number, and in the others scripts are mere characters."""
 
 _SLOW_TAG = re.compile(r"<(/?)(?:div|article)\b", re.IGNORECASE)
-_BUTTON = re.compile(r"<(/?)button\b", re.IGNORECASE)
 
 
 def main_text(html: str, *, min_main_chars: int = MIN_MAIN_CHARS) -> str:
@@ -39,33 +37,17 @@ def main_text(html: str, *, min_main_chars: int = MIN_MAIN_CHARS) -> str:
     return _plain(tree)
 
 
-def all_text(html: str) -> str:
-    """The title and all text of the page, a line a block, in the order of the page; "" when the body holds none.
-
-    This is what a WET file has (Common Crawl's ia-web-commons, ExtractingParseObserver): navigation and footers, the
-    words on labels, options and buttons, hidden elements, `noscript` (the warnings for which C4 has a rule). Unlike
-    there a row of a table is one line, blanks in `pre` are single, and drawings (`svg`) and text areas are out. A title
-    with a "<" was not closed where it should be, and may hold scripts: it is left out.
-    """
-    # resiliparse would set a button's words in brackets; to a WET file a button is a block like any other
-    tree = HTMLTree.parse(_BUTTON.sub(r"<\1div", html))
-    body = _plain(tree, as_wet=True)
-    title = tree.title or ""
-    blocks = [title if body and "<" not in title else "", *body.split("\n")]
-    return "\n".join(line for block in blocks if (line := " ".join(block.split())))
-
-
-def _plain(tree: HTMLTree, *, main_content: bool = False, as_wet: bool = False) -> str:
+def _plain(tree: HTMLTree, *, main_content: bool = False) -> str:
     text: str = extract_plain_text(
         tree,
         main_content=main_content,
         list_bullets=False,
         alt_texts=False,
         links=False,
-        form_fields=as_wet,
-        noscript=as_wet,
+        form_fields=False,
+        noscript=False,
         comments=False,
-        skip_elements=NOT_SHOWN if as_wet else (),
+        skip_elements=NOT_SHOWN,
     )
     return text.strip()
 

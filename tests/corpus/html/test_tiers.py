@@ -1,4 +1,4 @@
-"""Main text and all text: what stays out, when the full text steps in, a WET file, and pages made to hurt."""
+"""The tiers: what stays out, when resiliparse's full text steps in, a WET file, switches, and pages made to hurt."""
 
 import gzip
 import json
@@ -11,8 +11,19 @@ from fastwarc.warc import ArchiveIterator, WarcRecordType
 from hypothesis import given
 from hypothesis import strategies as st
 
+from corpus.html.main_content import MANY_TAGS, main_text
+from corpus.html.tiers import MAX_BLOCKS, TIERS
+from corpus.html.wanted import Wanted
 from corpus.text.charset import decode
-from corpus.text.html import MANY_TAGS, all_text, main_text
+
+
+def all_text(html: str) -> str:
+    return TIERS["text"](html, Wanted()).text
+
+
+def learned(html: str, **wanted: object) -> str:
+    return TIERS["fast"](html, Wanted(**wanted)).text
+
 
 STORY = "The mill stands by the stream and grinds the corn of the whole valley. " * 5
 
@@ -106,7 +117,7 @@ def test_all_text_has_a_line_a_block_in_the_order_of_the_page() -> None:
 
 
 def test_all_text_is_that_of_a_wet_file(shared_data: Path) -> None:
-    """The one capture in both forms: all lines but three, the cells of a table's head, which are one line for us."""
+    """The one capture in both forms: all lines but the cells of tables, whose rows are lines for us."""
     folder = shared_data / "warc/commoncrawl__whirlwind-python"
     with (folder / "whirlwind.warc.gz").open("rb") as archive:
         payloads = [record.reader.read() for record in ArchiveIterator(archive, record_types=WarcRecordType.response)]
@@ -117,7 +128,13 @@ def test_all_text_is_that_of_a_wet_file(shared_data: Path) -> None:
     ours, theirs = all_text(decoded[0]).split("\n"), texts[0].decode().strip().split("\n")
     assert " ".join(ours) == " ".join(theirs)
     assert len(theirs) == 182
-    assert [line for line in theirs if line not in ours] == ["Lechislatura", "Nombre", "Partiu politico"]
+    rows = [
+        "• Total 68 hab. (2013)",
+        "• Meyana 860 m.",
+        "• 47 km enta Guadalachara",
+        "Coordenadas 40°24’59’’N 3° 0’23’’U",
+    ]
+    assert [line for line in ours if line not in theirs] == [*rows, "Lechislatura Nombre Partiu politico"]
 
 
 def test_hidden_elements_are_in_the_full_text_only() -> None:
@@ -145,7 +162,7 @@ def test_full_text_steps_in_under_the_bound_and_not_at_it() -> None:
     assert main_text(short, min_main_chars=13) == "Home and away\n\nTwelve chars"
 
 
-@given(st.text(st.characters(codec="utf-8"), max_size=300), st.sampled_from([main_text, all_text]))
+@given(st.text(st.characters(codec="utf-8"), max_size=300), st.sampled_from([main_text, all_text, learned]))
 def test_any_text_gives_a_clean_one(html: str, read: Callable[[str], str]) -> None:
     text = read(html)
     assert text == text.strip()
@@ -178,7 +195,7 @@ def test_character_references_to_nothing(reference: str) -> None:
     ],
     ids=lambda html: f"{html[:16]} {len(html)}",
 )
-@pytest.mark.parametrize("read", [main_text, all_text])
+@pytest.mark.parametrize("read", [main_text, all_text, learned])
 def test_pages_made_to_hurt_take_less_than_a_few_seconds(html: str, read: Callable[[str], str]) -> None:
     start = time.process_time()
     text = read(html)
@@ -192,6 +209,84 @@ def test_deep_nesting_gives_the_full_text_only_on_pages_of_many_tags() -> None:
     assert main_text(page(deep)) == STORY.strip()
     assert main_text(page(deep + "<br>" * MANY_TAGS)) == f"Home and away\n\n{STORY.strip()}"
     assert main_text(page(body + "<div>x</div>" * MANY_TAGS)).startswith(STORY.strip())
+
+
+PAGE = page(
+    f"""<nav><a href=/>Home</a> <a href=/b>Away</a></nav><article><h1>The mill</h1><p>{STORY}</p><h2>Its wheel</h2>
+    <p>{STORY}</p><ul><li>{STORY}</li></ul><pre>grind  corn\n  twice</pre><p>{STORY}</p>
+    <table><tr><th>grain</th><th>tons</th></tr><tr><td>rye</td><td>12</td></tr></table><p>{STORY}</p></article>
+    <div class=comments><p class=comment>I have worked there for years, and so did my father.</p></div>
+    <footer>2024</footer><script>SECRET</script>"""
+)
+
+
+def test_main_text_with_its_structure() -> None:
+    text = learned(PAGE)
+    assert text.startswith(("The mill", STORY.strip()))
+    assert f"\nIts wheel\n{STORY.strip()}\n" in text
+    assert "grind  corn\n  twice" in text
+    assert "grain\ttons\nrye\t12" in text
+    assert not {"Home", "2024", "SECRET"} & set(text.split())
+
+
+def test_markdown() -> None:
+    text = learned(PAGE, output="markdown")
+    assert "\n\n## Its wheel\n\n" in text
+    assert f"\n\n- {STORY.strip()}\n\n" in text
+    assert "\n\n```\ngrind  corn\n  twice\n```\n\n" in text
+    assert "\n\n| grain | tons |\n| --- | --- |\n| rye | 12 |\n\n" in text
+
+
+@pytest.mark.parametrize(
+    ("switch", "part"),
+    [("headings", "Its wheel"), ("code", "grind  corn"), ("tables", "rye\t12"), ("lists", None)],
+)
+def test_switches_leave_parts_out(switch: str, part: str | None) -> None:
+    text, without = learned(PAGE), learned(PAGE, **{switch: False})
+    assert len(without) < len(text)
+    assert part is None or (part in text and part not in without)
+    assert set(without.split("\n")) < set(text.split("\n")) or switch == "lists"
+    assert without.count(STORY.strip()) == text.count(STORY.strip()) - (switch == "lists")
+
+
+def test_title_and_comments_are_added_where_they_are_wanted() -> None:
+    comment = "I have worked there for years"
+    assert comment in learned(PAGE, comments=True)
+    titled = learned(PAGE, title=True)
+    assert titled.startswith("The mill\n")
+    assert titled.count("The mill\n") == 1
+    assert learned(PAGE, title=True, output="markdown").startswith("# The mill\n\n")
+    assert TIERS["resiliparse"](PAGE, Wanted(title=True)).text.startswith("The mill\n")
+
+
+def test_formulas_are_told_in_tex() -> None:
+    tex = '<math><mi>E</mi><annotation encoding="application/x-tex">E = mc^2</annotation></math>'
+    html = page(f"<article><p>{STORY} Then {tex} holds.</p><p>{STORY}</p></article>")
+    assert "Then E = mc^2 holds." in learned(html)
+    assert "Then $E = mc^2$ holds." in learned(html, output="markdown")
+
+
+def test_text_beyond_the_bound_on_blocks_is_left_out_and_told() -> None:
+    html = page("<p>word</p>" * (MAX_BLOCKS + 1))
+    extracted = TIERS["fast"](html, Wanted())
+    assert extracted.cut
+    assert extracted.text.count("word") <= MAX_BLOCKS
+    assert not TIERS["fast"](PAGE, Wanted()).cut
+
+
+@pytest.mark.parametrize("tier", sorted(TIERS))
+def test_pages_cut_at_every_kilobyte(tier: str) -> None:
+    """Whatever is cut off, no script or style gets into the text."""
+    whole = (PAGE.replace("</article>", "</article>" + "<p>more</p><style>SECRET{}</style>" * 40)) * 3
+    step = 1024 if tier != "best" else 4096
+    for end in range(0, len(whole), step):
+        assert "SECRET" not in TIERS[tier](whole[:end], Wanted()).text
+
+
+def test_the_second_look_sees_what_trafilatura_takes() -> None:
+    text = TIERS["best"](PAGE, Wanted()).text
+    assert STORY.strip() in text
+    assert not {"Home", "2024", "SECRET"} & set(text.split())
 
 
 def test_gold_segments_of_real_pages(shared_data: Path) -> None:

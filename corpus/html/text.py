@@ -1,0 +1,344 @@
+"""Runs to blocks of clean text: references decoded, blanks collapsed, and what each block is made of counted.
+
+Blanks at a block's ends go, others become one space, or a line break where the page has one; in `pre` they stay. Zero
+width spaces, soft hyphens and byte order marks go. Two line breaks in a row end a block.
+"""
+
+from dataclasses import dataclass
+from typing import Final
+
+import numpy as np
+from numba import njit
+from numpy.typing import NDArray
+
+from corpus.html.entities import BARE, CODE_POINTS, LONGEST, LONGEST_BARE, NAMED, WINDOWS_1252
+from corpus.html.layout import (
+    BREAK,
+    CODE_MARK,
+    EDGE,
+    FLAGS,
+    IN,
+    IS_PRE,
+    LINK_OF,
+    MARK,
+    RUN,
+    SPAN_FROM,
+    SPAN_TO,
+    WHAT,
+    Layout,
+)
+from corpus.html.lookup import FNV_OFFSET, find, step
+
+(
+    BEGIN,
+    END,
+    ELEMENT,
+    CHARS,
+    WORDS,
+    LINK_CHARS,
+    LINKS,
+    MARKS,
+    COMMAS,
+    DIGITS,
+    CAPITALS,
+    NON_ASCII,
+    BREAKS,
+    LAST,
+) = range(14)
+"""Columns of blocks: the span in the text, the element of its first character; how many characters, words, characters
+in links, links, marks of punctuation, commas, digits, capital letters, characters beyond ASCII and line breaks it has;
+its last character that is no quote or bracket (0: a letter beyond ASCII)."""
+N_COLUMNS: Final = 14
+
+TAB, NEWLINE, RETURN, SPACE, FULL_STOP, NO_BREAK = 9, 10, 13, 32, 46, 0xA0
+REPLACEMENT: Final = 0xFFFD
+
+
+@dataclass(frozen=True)
+class Blocks:
+    """The blocks, shape (n, 14), and the text that their spans are in, UTF-8, a newline behind each."""
+
+    blocks: NDArray[np.int32]
+    text: NDArray[np.uint8]
+
+    def text_of(self, block: int) -> str:
+        """One block's text."""
+        return self.text[self.blocks[block, BEGIN] : self.blocks[block, END]].tobytes().decode()
+
+
+def blocks_of(page: NDArray[np.uint8], layout: Layout) -> Blocks:
+    """The page's blocks of text, in its order; none is empty."""
+    n_edges = int(np.count_nonzero((layout.runs[:, WHAT] == EDGE) | (layout.runs[:, WHAT] == BREAK)))
+    blocks = np.empty((n_edges + 1, N_COLUMNS), np.int32)
+    text = np.empty(2 * len(page) + 2 * len(layout.runs) + 64, np.uint8)
+    n_blocks, n_bytes = _write(page, layout.runs, layout.elements, blocks, text, NAMED, BARE, CODE_POINTS, WINDOWS_1252)
+    return Blocks(blocks[:n_blocks], text[:n_bytes])
+
+
+@njit(cache=True, nogil=True)
+def _is_alphanumeric(byte):  # type: ignore[no-untyped-def]
+    return 48 <= byte <= 57 or 97 <= (byte | 32) <= 122
+
+
+@njit(cache=True, nogil=True)
+def _number(page, at, end, windows):  # type: ignore[no-untyped-def]
+    """The code point of a reference whose "&#" is before here, and where it ends; -1 where there is none."""
+    base = 10
+    if at < end and page[at] | 32 == 120:
+        base = 16
+        at += 1
+    begin = at
+    value = 0
+    while at < end:
+        byte = page[at]
+        if 48 <= byte <= 57:
+            digit = byte - 48
+        elif base == 16 and 97 <= (byte | 32) <= 102:
+            digit = (byte | 32) - 87
+        else:
+            break
+        value = min(value * base + digit, 0x110000)
+        at += 1
+    if at == begin:
+        return -1, at
+    if at < end and page[at] == 59:
+        at += 1
+    if 0x80 <= value < 0xA0:
+        value = windows[value - 0x80]
+    if value == 0 or value > 0x10FFFF or 0xD800 <= value < 0xE000:
+        value = REPLACEMENT
+    return value, at
+
+
+@njit(cache=True, nogil=True)
+def _named(page, at, end, named, bare):  # type: ignore[no-untyped-def]
+    """The number of the name of a reference whose "&" is before here, and where it ends; -1 where there is none."""
+    value = FNV_OFFSET
+    found = np.int32(-1)
+    begin = behind = at
+    while at < end and at - begin < LONGEST and _is_alphanumeric(page[at]):
+        value = step(value, page[at])
+        at += 1
+        if at - begin <= LONGEST_BARE:
+            number = find(bare, value)
+            if number >= 0:
+                found = number
+                behind = at
+    if at < end and page[at] == 59:
+        number = find(named, value)
+        if number >= 0:
+            return number, at + 1
+    return found, behind
+
+
+@njit(cache=True, nogil=True)
+def _encode(text, n, code):  # type: ignore[no-untyped-def]
+    """Writes a code point as UTF-8; gives where it ends."""
+    if code < 0x80:
+        text[n] = code
+        return n + 1
+    if code < 0x800:
+        text[n] = 0xC0 | (code >> 6)
+        text[n + 1] = 0x80 | (code & 63)
+        return n + 2
+    if code < 0x10000:
+        text[n] = 0xE0 | (code >> 12)
+        text[n + 1] = 0x80 | ((code >> 6) & 63)
+        text[n + 2] = 0x80 | (code & 63)
+        return n + 3
+    text[n] = 0xF0 | (code >> 18)
+    text[n + 1] = 0x80 | ((code >> 12) & 63)
+    text[n + 2] = 0x80 | ((code >> 6) & 63)
+    text[n + 3] = 0x80 | (code & 63)
+    return n + 4
+
+
+@njit(cache=True, nogil=True)
+def _code_point(page, at, end):  # type: ignore[no-untyped-def]
+    """The code point that begins here, and where it ends; the page is UTF-8."""
+    byte = page[at]
+    if byte < 0x80:
+        return np.int64(byte), at + 1
+    if byte < 0xE0:
+        length, code = 2, np.int64(byte & 31)
+    elif byte < 0xF0:
+        length, code = 3, np.int64(byte & 15)
+    else:
+        length, code = 4, np.int64(byte & 7)
+    if at + length > end:
+        return np.int64(REPLACEMENT), end
+    for k in range(1, length):
+        code = (code << 6) | np.int64(page[at + k] & 63)
+    return code, at + length
+
+
+@njit(cache=True, nogil=True)
+def _is_blank(code):  # type: ignore[no-untyped-def]
+    """Unicode's White_Space, and controls."""
+    if code < 0x1680:
+        return code <= 32 or code == 0x85 or code == 0xA0
+    wide = code == 0x202F or code == 0x205F or code == 0x3000 or code == 0x1680
+    return wide or 0x2000 <= code <= 0x200A or 0x2028 <= code <= 0x2029
+
+
+@njit(cache=True, nogil=True, inline="always")
+def _is_gap(byte):  # type: ignore[no-untyped-def]
+    return byte == SPACE or byte == NEWLINE or byte == TAB
+
+
+@njit(cache=True, nogil=True)
+def _is_nothing(code):  # type: ignore[no-untyped-def]
+    return code == 0xAD or code == 0x200B or code == 0x2060 or code == 0xFEFF
+
+
+@njit(cache=True, nogil=True)
+def _is_ideograph(code):  # type: ignore[no-untyped-def]
+    """Kana and Chinese characters, each of which is counted as a word: no blanks part them."""
+    return 0x3040 <= code <= 0x30FF or 0x3400 <= code <= 0x9FFF
+
+
+@njit(cache=True, nogil=True)
+def _is_wide_mark(code):  # type: ignore[no-untyped-def]
+    return 0x3001 <= code <= 0x3002 or code == 0xFF0C or code == 0xFF1F or code == 0xFF01 or code == 0xFF1A
+
+
+@njit(cache=True, nogil=True)
+def _count(row, code, in_word):  # type: ignore[no-untyped-def]
+    """Counts a character of a block; gives whether it is in a word that the next may continue."""
+    row[CHARS] += 1
+    if code < 0x80:
+        if 97 <= code <= 122 or 48 <= code <= 57 or 65 <= code <= 90:
+            row[LAST] = code
+            row[WORDS] += not in_word
+            row[CAPITALS] += 65 <= code <= 90
+            row[DIGITS] += code <= 57
+            return True
+        if code != 34 and code != 39 and code != 41:
+            row[LAST] = code
+        row[COMMAS] += code == 44
+        row[MARKS] += code == 46 or code == 44 or code == 33 or code == 63 or code == 59 or code == 58
+        return False
+    row[NON_ASCII] += 1
+    if _is_wide_mark(code):
+        row[MARKS] += 1
+        row[COMMAS] += 1
+        row[LAST] = FULL_STOP
+        return False
+    row[LAST] = 0
+    if _is_ideograph(code):
+        row[WORDS] += 1
+        return False
+    row[WORDS] += not in_word
+    return True
+
+
+@njit(cache=True, nogil=True)
+def _write(page, runs, elements, blocks, text, named, bare, code_points, windows):  # type: ignore[no-untyped-def]
+    n = n_blocks = base = 0
+    row = blocks[0]
+    is_open = in_word = pending = False
+    n_breaks = 0
+    link = 0
+    for number in range(runs.shape[0]):
+        what, at, end, element = runs[number, WHAT], runs[number, SPAN_FROM], runs[number, SPAN_TO], runs[number, IN]
+        if what == BREAK:
+            in_word = False
+            if elements[element, FLAGS] & IS_PRE:
+                if is_open:
+                    text[n] = NEWLINE
+                    n += 1
+                continue
+            n_breaks += 1
+            pending = True
+        if what == EDGE or n_breaks == 2:
+            if is_open:
+                while _is_gap(text[n - 1]) or (text[n - 1] < TAB and _is_gap(text[n - 2])):
+                    if text[n - 1] < TAB:  # a mark
+                        text[n - 2] = text[n - 1]
+                    n -= 1
+                row[END] = n
+                text[n] = NEWLINE
+                base = n + 1
+                n_blocks += 1
+                row = blocks[n_blocks]
+            n = base  # blanks and marks before a block that did not come
+            is_open = in_word = pending = False
+            n_breaks = 0
+        if what == EDGE or what == BREAK:
+            continue
+        is_pre = elements[element, FLAGS] & IS_PRE != 0
+        if what == MARK:
+            if not is_pre:
+                if at == CODE_MARK and n > base and text[n - 1] == CODE_MARK:  # no code, or two pieces side by side
+                    n -= 1
+                    if is_open and text[n - 1] == SPACE:
+                        n -= 1
+                        pending = True
+                    continue
+                if pending and is_open:
+                    text[n] = NEWLINE if n_breaks > 0 else SPACE
+                    n += 1
+                    row[CHARS] += 1
+                    row[BREAKS] += n_breaks
+                    pending = False
+                    n_breaks = 0
+                text[n] = at
+                n += 1
+            continue
+        while at < end:
+            second = 0
+            if page[at] == 38 and what == RUN:
+                code = np.int64(-1)
+                behind = at
+                if at + 1 < end and page[at + 1] == 35:
+                    code, behind = _number(page, at + 2, end, windows)
+                else:
+                    which, behind = _named(page, at + 1, end, named, bare)
+                    if which >= 0:
+                        code = np.int64(code_points[which, 0])
+                        second = code_points[which, 1]
+                if code < 0:
+                    code = np.int64(38)
+                    behind = at + 1
+                at = behind
+            else:
+                code, at = _code_point(page, at, end)
+            if _is_nothing(code):
+                continue
+            if is_pre and (code == NEWLINE or code == TAB or code == SPACE or code == RETURN or code == NO_BREAK):
+                in_word = False
+                if code == RETURN and at < end and page[at] == NEWLINE:
+                    continue
+                code = np.int64(NEWLINE if code == RETURN else SPACE if code == NO_BREAK else code)
+                if not is_open and code == NEWLINE:
+                    n = base
+                    continue
+                text[n] = code
+                n += 1
+                continue
+            if _is_blank(code):
+                in_word = False
+                pending = True
+                continue
+            if not is_open:
+                row[:] = 0
+                row[BEGIN] = base
+                row[ELEMENT] = element
+                is_open = True
+                link = 0
+            elif pending:
+                text[n] = NEWLINE if n_breaks > 0 else SPACE
+                n += 1
+                row[CHARS] += 1
+                row[BREAKS] += n_breaks
+            pending = False
+            n_breaks = 0
+            n = _encode(text, n, code)
+            in_word = _count(row, code, in_word)
+            if elements[element, LINK_OF]:
+                row[LINK_CHARS] += 1
+                row[LINKS] += elements[element, LINK_OF] != link
+            link = elements[element, LINK_OF]
+            if second:
+                n = _encode(text, n, second)
+    return n_blocks, n
