@@ -45,15 +45,16 @@ PR_SET_CHILD_SUBREAPER = 36  # linux/prctl.h
 
 @dataclass(frozen=True)
 class Bench:
-    """What is run on: archives in a folder, and the languages that are kept (None: any that is sure enough)."""
+    """How both sides run: the languages that are kept (None: any that is sure enough), and our tier of extraction."""
 
     peer: Path
     language: str | None
+    tier: str
 
     def ours(self, archives: Path, work: Path) -> Cost:
         """Once as a user runs it, for the whole; once under the clock, for the steps."""
         recipe, out = work / "recipe.yaml", work / "ours.json"
-        recipe.write_text(recipe_of(archives, self.language))
+        recipe.write_text(recipe_of(archives, self.language, self.tier))
         command = [Path(sys.executable).with_name("millstream"), "run", recipe, "--root", work / "run"]
         whole = cpu_seconds([*command, "--workers", "1", "--only", "corpus/deduped"], work)
         cpu_seconds([sys.executable, HERE / "our_line.py", recipe, work / "clocked", out], work)
@@ -96,7 +97,7 @@ def cpu_seconds(command: Sequence[object], log_folder: Path) -> float:
     return after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
 
 
-def recipe_of(archives: Path, language: str | None) -> str:
+def recipe_of(archives: Path, language: str | None, tier: str) -> str:
     """The recipe of our line with FineWeb's settings for language and MinHash, as YAML (JSON is YAML)."""
     return json.dumps(
         {
@@ -104,6 +105,7 @@ def recipe_of(archives: Path, language: str | None) -> str:
             "seed": 17,
             "sources": {"web": {"format": "warc", "paths": [str(archives / ARCHIVE)]}},
             "corpus": {
+                "extract": {"tier": tier},
                 "language": {"keep": [language] if language else sorted(LANGUAGES), "min_score": 0.65},
                 "rules": [{"rule": "c4", "dialect": "tfds-3"}],
                 "dedup": [{"method": "url"}, {"method": "exact"}, {"method": "minhash"}],
@@ -146,7 +148,7 @@ def benchmark(asked: argparse.Namespace) -> Result:
     folders = sorted(path.parent for path in asked.pages.glob("*/pages.warc.gz"))
     if not folders:
         sys.exit(f"{asked.pages} has no */pages.warc.gz; say with --pages where they are")
-    bench = Bench(asked.peer, asked.language)
+    bench = Bench(asked.peer, asked.language, asked.tier)
     with TemporaryDirectory() as place:
         whole, one_page = Path(place) / "whole", Path(place) / "one_page"
         whole.mkdir()
@@ -169,6 +171,7 @@ def main() -> None:
     )
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--language", help="keep this language alone, on both sides")
+    parser.add_argument("--tier", default="fast", help="our tier of extraction")
     parser.add_argument("--peer", type=Path, default=PEER, help="Python of the peer's environment")
     asked = parser.parse_args()
     core = max(os.sched_getaffinity(0))

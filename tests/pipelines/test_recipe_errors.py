@@ -68,7 +68,7 @@ ERRORS = [
         "tier: fast",
         "tier: fsat",
         6,
-        'corpus.extract.tier: is "fsat"; did you mean fast? it can be: best, fast, resiliparse, text',
+        'corpus.extract.tier: is "fsat"; did you mean fast? it can be: fast, best, resiliparse, text',
     ),
     (
         "keep: [en, de, fr, es]",
