@@ -21,6 +21,7 @@ LIBRARIES = (
     "FastWARC",  # where a record ends
     "Resiliparse",  # what of a page is text
     "isal",  # what of a damaged archive can be read
+    "lxml",  # what trafilatura sees
     "numba",  # hashes and pairs, what of a page is text, scores of languages
     "numpy",
     "pyarrow",  # the files
