@@ -50,7 +50,7 @@ MAX_DEPTH: Final = 512
 """Deeper elements are not opened, their text goes to the deepest that is: what Chrome does
 (kMaximumHTMLParserDOMTreeDepth)."""
 MAX_ELEMENTS: Final = 2**18
-"""Then no further element is opened; the largest of 3,500 real pages has 60,000."""
+"""Then no further element is opened; the largest of 3,507 real pages has 9,473."""
 MAX_WORDS: Final = 24
 """Words of one element's classes and names that count."""
 MAX_VALUE: Final = 400

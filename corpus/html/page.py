@@ -13,7 +13,7 @@ from corpus.html.tokens import BEGIN, CHARACTERS, END, KIND, TAG, Tokens, tokeni
 
 LITTLE_TEXT = 1_500
 """Bytes of text below which a page is read as a browser without scripts shows it: some keep their text in `noscript`.
-Ours, measured on WCXB."""
+Ours."""
 
 
 @dataclass(frozen=True)
