@@ -36,8 +36,9 @@ from corpus.html.learn.scores import MEASURES, Scores, page_scores, parts
 from corpus.html.learn.split import held_out_hosts, part
 from corpus.html.main_content import main_text
 from corpus.html.tiers import TIERS as OURS
+from corpus.html.tiers import Tier as TierName
 from corpus.html.wanted import Wanted
-from corpus.text.charset import decode
+from corpus.text.charset import as_utf8, decode
 
 HERE = Path(__file__).resolve().parent
 DATA = HERE.parent.parent / "shared" / "data"
@@ -61,9 +62,15 @@ def after_decoding(extract: Callable[[str], str]) -> Tier:
     return lambda payload, content_type: extract(decoded(payload, content_type))
 
 
-TIERS: dict[str, Tier] = {
-    name: after_decoding(lambda html, read=read: read(html, Wanted()).text) for name, read in OURS.items()
-}
+def ours(name: TierName) -> Tier:
+    def extract(payload: bytes, content_type: str | None) -> str:
+        found = as_utf8(payload, content_type)
+        return OURS[name](found[0] if found else b"", Wanted()).text
+
+    return extract
+
+
+TIERS: dict[str, Tier] = {name: ours(name) for name in OURS}
 """Ours, by the names that recipes call them."""
 
 PLAIN: dict[str, Tier] = {

@@ -65,7 +65,7 @@ BADWORDS = Resource(
 EXTRACTOR = Resource(
     name="extractor",
     file="extractor.safetensors",
-    sha256="f71556e1fa491a8900f5958a15262fc029ed6f1356b935481a4ee02d1b282340",
+    sha256="f17b2f757bee7b8fb5e26f4855ca23a6ae0020cb5e87bf7a1aab2a07221219de",
     licence="Apache-2.0",
     source="`make extractor`",
 )

@@ -1,10 +1,9 @@
 """What the model is asked about each block: whole numbers, named, and the same on every machine.
 
-Shares are in 1/1024. Each family of features is one kernel and its names; a new family is one more line in FAMILIES.
+Shares are in 1/1024. Each family is one kernel and its names; a new one is a line in FAMILIES and one in `_ask`.
 """
 
-from collections.abc import Callable
-from typing import Any, Final
+from typing import Final
 
 import numpy as np
 from numba import njit
@@ -13,7 +12,7 @@ from numpy.typing import NDArray
 from corpus.html import structure as s
 from corpus.html import text as t
 from corpus.html.layout import BLOCK_OF, DEPTH, ELEMENT, FLAGS, PARENT, SHAPE, Layout
-from corpus.html.lookup import FNV_OFFSET, step
+from corpus.html.lookup import FNV_OFFSET, FNV_PRIME, step
 from corpus.html.text import Blocks
 
 KINDS_OF_PAGES: Final = ("article", "forum", "product", "listing", "service", "documentation")
@@ -59,7 +58,18 @@ _NEIGHBOUR_NAMES = [
 
 @njit(cache=True, nogil=True, inline="always")
 def _share(part, whole):  # type: ignore[no-untyped-def]
-    return np.int32(1024 * np.int64(part) // (np.int64(whole) + 1))
+    """Exact: a quotient of whole numbers under 2^53 is never rounded up to a whole number (IEEE 754); and quicker."""
+    return np.int32(1024.0 * part / (whole + 1.0))
+
+
+@njit(cache=True, nogil=True)
+def fitted(numbers):  # type: ignore[no-untyped-def]
+    """The numbers in 16 bits, in which trees compare twice as many at once; those beyond are the last within."""
+    made = np.empty(numbers.shape, np.int16)
+    for k in range(numbers.shape[0]):
+        for b in range(numbers.shape[1]):
+            made[k, b] = min(max(numbers[k, b], -32_768), 32_767)
+    return made
 
 
 @njit(cache=True, nogil=True)
@@ -75,27 +85,26 @@ def _begins_as(byte):  # type: ignore[no-untyped-def]
 
 
 @njit(cache=True, nogil=True)
-def _own(into, elements, places, held, blocks, text, title, kinds):  # type: ignore[no-untyped-def]
+def _own(into, blocks, text):  # type: ignore[no-untyped-def]
     for b in range(blocks.shape[0]):
-        row = blocks[b]
-        chars, words, last = row[t.CHARS], row[t.WORDS], row[t.LAST]
+        chars, words, last = blocks[b, t.CHARS], blocks[b, t.WORDS], blocks[b, t.LAST]
         into[0, b] = chars
         into[1, b] = words
         into[2, b] = 16 * chars // (words + 1)
-        into[3, b] = _share(row[t.LINK_CHARS], chars)
-        into[4, b] = row[t.LINKS]
-        into[5, b] = _share(row[t.MARKS], chars)
-        into[6, b] = row[t.COMMAS]
-        into[7, b] = _share(row[t.DIGITS], chars)
-        into[8, b] = _share(row[t.CAPITALS], chars)
-        into[9, b] = _share(row[t.NON_ASCII], chars)
-        into[10, b] = row[t.BREAKS]
+        into[3, b] = _share(blocks[b, t.LINK_CHARS], chars)
+        into[4, b] = blocks[b, t.LINKS]
+        into[5, b] = _share(blocks[b, t.MARKS], chars)
+        into[6, b] = blocks[b, t.COMMAS]
+        into[7, b] = _share(blocks[b, t.DIGITS], chars)
+        into[8, b] = _share(blocks[b, t.CAPITALS], chars)
+        into[9, b] = _share(blocks[b, t.NON_ASCII], chars)
+        into[10, b] = blocks[b, t.BREAKS]
         into[11, b] = 1 if last == 46 or last == 33 or last == 63 else (2 if last == 58 else 0)
-        into[12, b] = _begins_as(text[row[t.BEGIN]])
+        into[12, b] = _begins_as(text[blocks[b, t.BEGIN]])
 
 
 @njit(cache=True, nogil=True)
-def _place(into, elements, places, held, blocks, text, title, kinds):  # type: ignore[no-untyped-def]
+def _place(into, elements, places, blocks):  # type: ignore[no-untyped-def]
     for b in range(blocks.shape[0]):
         e = blocks[b, t.ELEMENT]
         block = elements[e, BLOCK_OF]
@@ -114,33 +123,25 @@ def _place(into, elements, places, held, blocks, text, title, kinds):  # type: i
 
 
 @njit(cache=True, nogil=True)
-def _tag_kinds(into, elements, places, held, blocks, text, title, kinds):  # type: ignore[no-untyped-def]
+def _bits(into, places, blocks, column):  # type: ignore[no-untyped-def]
+    """Whether the kinds that this column has are among a block's ancestors."""
     for b in range(blocks.shape[0]):
-        bits = places[blocks[b, t.ELEMENT], s.TAG_BITS]
+        bits = places[blocks[b, t.ELEMENT], column]
         for k in range(into.shape[0]):
             into[k, b] = bits >> k & 1
 
 
 @njit(cache=True, nogil=True)
-def _word_kinds(into, elements, places, held, blocks, text, title, kinds):  # type: ignore[no-untyped-def]
-    for b in range(blocks.shape[0]):
-        bits = places[blocks[b, t.ELEMENT], s.WORD_BITS]
-        for k in range(into.shape[0]):
-            into[k, b] = bits >> k & 1
-
-
-@njit(cache=True, nogil=True)
-def _containers(into, elements, places, held, blocks, text, title, kinds):  # type: ignore[no-untyped-def]
+def _containers(into, elements, held, blocks):  # type: ignore[no-untyped-def]
     for b in range(blocks.shape[0]):
         e = elements[blocks[b, t.ELEMENT], BLOCK_OF]
         for k in range(0, into.shape[0], 5):
             e = elements[e, PARENT]
-            row = held[e]
-            into[k, b] = row[s.CHARS]
-            into[k + 1, b] = _share(row[s.LINK_CHARS], row[s.CHARS])
-            into[k + 2, b] = _share(row[s.LONG_CHARS], held[0, s.LONG_CHARS])
-            into[k + 3, b] = row[s.CHARS] // (row[s.N_BLOCKS] + 1)
-            into[k + 4, b] = row[s.N_BLOCKS]
+            into[k, b] = held[e, s.CHARS]
+            into[k + 1, b] = _share(held[e, s.LINK_CHARS], held[e, s.CHARS])
+            into[k + 2, b] = _share(held[e, s.LONG_CHARS], held[0, s.LONG_CHARS])
+            into[k + 3, b] = held[e, s.CHARS] // (held[e, s.N_BLOCKS] + 1)
+            into[k + 4, b] = held[e, s.N_BLOCKS]
 
 
 @njit(cache=True, nogil=True)
@@ -154,8 +155,8 @@ def _up(elements, e, among):  # type: ignore[no-untyped-def]
 
 
 @njit(cache=True, nogil=True)
-def _position(into, elements, places, held, blocks, text, title, kinds):  # type: ignore[no-untyped-def]
-    candidate, container = s.best_candidate(held), s.container(elements, held)
+def _position(into, elements, places, held, blocks, candidate):  # type: ignore[no-untyped-def]
+    container = s.container(elements, held)
     above_candidate, above_container = s.ancestors(elements, candidate), s.ancestors(elements, container)
     before = long_before = 0
     comments = -1
@@ -183,6 +184,7 @@ def _position(into, elements, places, held, blocks, text, title, kinds):  # type
 @njit(cache=True, nogil=True)
 def _slot(keys, key):  # type: ignore[no-untyped-def]
     """Where a key stands in an open hash table, or shall."""
+    key = np.uint32(key)  # shifts of 32 bits are of 64 in numba
     mask = np.uint32(keys.shape[0] - 1)
     place = (key * np.uint32(2654435761)) >> np.uint32(8) & mask
     while keys[place] != 0 and keys[place] != key:
@@ -192,7 +194,23 @@ def _slot(keys, key):  # type: ignore[no-untyped-def]
 
 
 @njit(cache=True, nogil=True)
-def _repeats(into, elements, places, held, blocks, text, title, kinds):  # type: ignore[no-untyped-def]
+def _text_hash(text, begin, end):  # type: ignore[no-untyped-def]
+    """FNV-1a's step on four bytes at once, and a shift that mixes its upper half into the lower one."""
+    value = FNV_OFFSET
+    at = begin
+    while at + 4 <= end:
+        four = text[at] | np.uint32(text[at + 1]) << 8 | np.uint32(text[at + 2]) << 16 | np.uint32(text[at + 3]) << 24
+        value = np.uint32((value ^ np.uint32(four)) * FNV_PRIME)
+        value ^= value >> np.uint32(15)
+        at += 4
+    while at < end:
+        value = step(value, text[at])
+        at += 1
+    return value
+
+
+@njit(cache=True, nogil=True)
+def _repeats(into, elements, places, held, blocks, text):  # type: ignore[no-untyped-def]
     size = 16
     while size < 6 * blocks.shape[0]:
         size *= 2
@@ -201,28 +219,25 @@ def _repeats(into, elements, places, held, blocks, text, title, kinds):  # type:
     slots = np.empty((3, blocks.shape[0]), np.uint32)
     for b in range(blocks.shape[0]):
         block = elements[blocks[b, t.ELEMENT], BLOCK_OF]
-        value = FNV_OFFSET
-        for k in range(blocks[b, t.BEGIN], blocks[b, t.END]):
-            value = step(value, text[k])
+        value = _text_hash(text, blocks[b, t.BEGIN], blocks[b, t.END])
         shape = np.uint32(elements[block, SHAPE]) * np.uint32(31) + np.uint32(elements[elements[block, PARENT], SHAPE])
         slots[0, b] = _slot(keys, np.uint32(places[block, s.PATH]) << np.uint32(2) | np.uint32(1))
         slots[1, b] = _slot(keys, shape << np.uint32(2) | np.uint32(2))
         slots[2, b] = _slot(keys, value << np.uint32(2) | np.uint32(3))
         for kind in range(3):
-            row = sums[slots[kind, b]]
-            row[0] += 1
-            row[1] += blocks[b, t.CHARS]
-            row[2] += blocks[b, t.LINK_CHARS]
+            sums[slots[kind, b], 0] += 1
+            sums[slots[kind, b], 1] += blocks[b, t.CHARS]
+            sums[slots[kind, b], 2] += blocks[b, t.LINK_CHARS]
     for b in range(blocks.shape[0]):
-        path, shape_, same = sums[slots[0, b]], sums[slots[1, b]], sums[slots[2, b]]
-        into[0, b] = path[0]
-        into[1, b] = path[1] // path[0]
-        into[2, b] = _share(path[2], path[1])
-        into[3, b] = _share(path[1], held[0, s.CHARS])
-        into[4, b] = shape_[0]
-        into[5, b] = shape_[1] // shape_[0]
-        into[6, b] = _share(shape_[2], shape_[1])
-        into[7, b] = same[0]
+        path, shape, same = slots[0, b], slots[1, b], slots[2, b]
+        into[0, b] = sums[path, 0]
+        into[1, b] = sums[path, 1] // sums[path, 0]
+        into[2, b] = _share(sums[path, 2], sums[path, 1])
+        into[3, b] = _share(sums[path, 1], held[0, s.CHARS])
+        into[4, b] = sums[shape, 0]
+        into[5, b] = sums[shape, 1] // sums[shape, 0]
+        into[6, b] = _share(sums[shape, 2], sums[shape, 1])
+        into[7, b] = sums[same, 0]
 
 
 @njit(cache=True, nogil=True)
@@ -255,7 +270,7 @@ def _title_words(title):  # type: ignore[no-untyped-def]
 
 
 @njit(cache=True, nogil=True)
-def _headings(into, elements, places, held, blocks, text, title, kinds):  # type: ignore[no-untyped-def]
+def _headings(into, places, blocks, text, title):  # type: ignore[no-untyped-def]
     heading = h1 = -1
     level = since = 0
     for b in range(blocks.shape[0]):
@@ -290,15 +305,15 @@ def _headings(into, elements, places, held, blocks, text, title, kinds):  # type
 
 
 @njit(cache=True, nogil=True)
-def _page(into, elements, places, held, blocks, text, title, kinds):  # type: ignore[no-untyped-def]
+def _page(into, elements, places, held, blocks, candidate, kinds):  # type: ignore[no-untyped-def]
     paragraphs = n_long = comments = product = h1 = articles = mains = items = 0
     for b in range(blocks.shape[0]):
-        place, chars, links = places[blocks[b, t.ELEMENT]], blocks[b, t.CHARS], blocks[b, t.LINK_CHARS]
-        paragraphs += chars if place[s.TAG_BITS] & s.PARAGRAPH else 0
+        e, chars, links = blocks[b, t.ELEMENT], blocks[b, t.CHARS], blocks[b, t.LINK_CHARS]
+        paragraphs += chars if places[e, s.TAG_BITS] & s.PARAGRAPH else 0
         n_long += chars >= s.LONG_BLOCK and links * 3 < chars
         if links * 2 < chars:
-            comments += chars if place[s.WORD_BITS] & s.COMMENTS else 0
-            product += chars if place[s.WORD_BITS] & s.PRODUCT else 0
+            comments += chars if places[e, s.WORD_BITS] & s.COMMENTS else 0
+            product += chars if places[e, s.WORD_BITS] & s.PRODUCT else 0
     for e in range(elements.shape[0]):
         bits = places[e, s.OWN_TAG_BITS]
         h1 += bits & s.H1 != 0
@@ -316,7 +331,7 @@ def _page(into, elements, places, held, blocks, text, title, kinds):  # type: ig
     into[7, :] = articles
     into[8, :] = mains
     into[9, :] = items
-    into[10, :] = _share(held[s.best_candidate(held), s.CHARS], chars)
+    into[10, :] = _share(held[candidate, s.CHARS], chars)
     into[11, :] = _share(comments, chars)
     into[12, :] = _share(product, chars)
     for k in range(kinds.shape[0]):
@@ -324,36 +339,36 @@ def _page(into, elements, places, held, blocks, text, title, kinds):  # type: ig
 
 
 @njit(cache=True, nogil=True)
-def _neighbours(into, elements, places, held, blocks, text, title, kinds):  # type: ignore[no-untyped-def]
+def _neighbours(into, elements, places, blocks):  # type: ignore[no-untyped-def]
     n = blocks.shape[0]
     for b in range(n):
         for k in range(4):
             there = b + (-1 if k == 0 else 1 if k == 1 else -2 if k == 2 else 2)
             if 0 <= there < n:
-                row = blocks[there]
-                last = row[t.LAST]
-                into[5 * k, b] = row[t.CHARS]
-                into[5 * k + 1, b] = _share(row[t.LINK_CHARS], row[t.CHARS])
-                into[5 * k + 2, b] = places[row[t.ELEMENT], s.PATH_SUM]
+                last = blocks[there, t.LAST]
+                into[5 * k, b] = blocks[there, t.CHARS]
+                into[5 * k + 1, b] = _share(blocks[there, t.LINK_CHARS], blocks[there, t.CHARS])
+                into[5 * k + 2, b] = places[blocks[there, t.ELEMENT], s.PATH_SUM]
                 into[5 * k + 3, b] = 1 if last == 46 or last == 33 or last == 63 else (2 if last == 58 else 0)
-                into[5 * k + 4, b] = elements[elements[row[t.ELEMENT], BLOCK_OF], ELEMENT]
+                into[5 * k + 4, b] = elements[elements[blocks[there, t.ELEMENT], BLOCK_OF], ELEMENT]
             else:
                 into[5 * k : 5 * k + 5, b] = -1
 
 
-FAMILIES: Final[tuple[tuple[list[str], Callable[..., Any]], ...]] = (
-    (_OWN_NAMES, _own),
-    (_PLACE_NAMES, _place),
-    ([f"in_{kind}" for kind in s.TAG_KINDS], _tag_kinds),
-    ([f"in_{kind}_words" for kind in s.WORD_KINDS], _word_kinds),
-    (_CONTAINER_NAMES, _containers),
-    (_POSITION_NAMES, _position),
-    (_REPEAT_NAMES, _repeats),
-    (_HEADING_NAMES, _headings),
-    (_PAGE_NAMES, _page),
-    (_NEIGHBOUR_NAMES, _neighbours),
+FAMILIES: Final = (
+    _OWN_NAMES,
+    _PLACE_NAMES,
+    [f"in_{kind}" for kind in s.TAG_KINDS],
+    [f"in_{kind}_words" for kind in s.WORD_KINDS],
+    _CONTAINER_NAMES,
+    _POSITION_NAMES,
+    _REPEAT_NAMES,
+    _HEADING_NAMES,
+    _PAGE_NAMES,
+    _NEIGHBOUR_NAMES,
 )
-NAMES: Final = tuple(name for names, _ in FAMILIES for name in names)
+NAMES: Final = tuple(name for names in FAMILIES for name in names)
+_ENDS: Final = tuple(np.cumsum([len(names) for names in FAMILIES]).tolist())
 
 
 def features_of(
@@ -362,21 +377,32 @@ def features_of(
     title: NDArray[np.uint8],
     scores: NDArray[np.int16],
     kinds: NDArray[np.int16],
-) -> NDArray[np.int32]:
-    """Shape (features, blocks): the numbers that NAMES names, a row each.
+) -> NDArray[np.int16]:
+    """Shape (features, blocks): the numbers that NAMES names, a row each; larger ones as 32,767.
 
     `scores` has one for each hash of a word of the ancestors' names, `kinds` the weights of such words for each kind of
     page (see `corpus.html.model`).
     """
-    elements, blocks = layout.elements, found.blocks
-    places = s.places(elements, layout.words, scores, s.TAG_WORDS, s.TAG_KIND_OF, s.WORD_KIND_OF)
-    held = s.holdings(elements, blocks)
-    of_page = s.page_kinds(layout.words, kinds)
-    made = np.empty((len(NAMES), len(blocks)), np.int32)
-    words = _title_words(title)
-    at = 0
-    for names, kernel in FAMILIES:
-        into = made[at : at + len(names)]
-        kernel(into, elements, places, held, blocks, found.text, words, of_page)
-        at += len(names)
+    made: NDArray[np.int16] = _ask(layout.elements, layout.words, found.blocks, found.text, title, scores, kinds)
     return made
+
+
+@njit(cache=True, nogil=True)
+def _ask(elements, words, blocks, text, title, scores, kind_weights):  # type: ignore[no-untyped-def]
+    places = s.places(elements, words, scores, s.TAG_WORDS, s.TAG_KIND_OF, s.WORD_KIND_OF)
+    held = s.holdings(elements, blocks)
+    kinds = s.page_kinds(words, kind_weights)
+    candidate = s.best_candidate(held)
+    titled = _title_words(title)
+    made = np.empty((_ENDS[9], blocks.shape[0]), np.int32)
+    _own(made[: _ENDS[0]], blocks, text)
+    _place(made[_ENDS[0] : _ENDS[1]], elements, places, blocks)
+    _bits(made[_ENDS[1] : _ENDS[2]], places, blocks, s.TAG_BITS)
+    _bits(made[_ENDS[2] : _ENDS[3]], places, blocks, s.WORD_BITS)
+    _containers(made[_ENDS[3] : _ENDS[4]], elements, held, blocks)
+    _position(made[_ENDS[4] : _ENDS[5]], elements, places, held, blocks, candidate)
+    _repeats(made[_ENDS[5] : _ENDS[6]], elements, places, held, blocks, text)
+    _headings(made[_ENDS[6] : _ENDS[7]], places, blocks, text, titled)
+    _page(made[_ENDS[7] : _ENDS[8]], elements, places, held, blocks, candidate, kinds)
+    _neighbours(made[_ENDS[8] : _ENDS[9]], elements, places, blocks)
+    return fitted(made)

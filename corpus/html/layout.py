@@ -3,6 +3,8 @@
 A tree is kept as an open-element stack, after the standard's rules for optional tags (13.1.2.4) and scopes (13.2.4.2),
 without its repairs of misnested formatting and of text between a table's cells: those move no text. Text stays in the
 page's order. Time is in proportion to the number of tokens times the nesting that is kept.
+
+Kernels name a number by its row and column: a row as an array of its own costs as much as the rest of a step.
 """
 
 from dataclasses import dataclass
@@ -14,6 +16,7 @@ from numpy.typing import NDArray
 
 from corpus.html import tags
 from corpus.html.lookup import FNV_OFFSET, step
+from corpus.html.names import SEEDS, hides, words_of
 from corpus.html.tags import BLOCK, CLOSES_P, NUMBER, PROPERTIES, SCOPE, UNSEEN
 from corpus.html.tokens import (
     BEGIN,
@@ -88,9 +91,6 @@ _THEAD: Final = NUMBER["thead"]
 _TR: Final = NUMBER["tr"]
 _UL: Final = NUMBER["ul"]
 _XMP: Final = NUMBER["xmp"]
-_STYLE_HIDES = np.frombuffer(b"display:none", np.uint8)
-_SEEDS = np.array([int(FNV_OFFSET), int(FNV_OFFSET), 77_777, 99_991], np.uint32)
-"""Words of class and id are alike; those of itemprop and role are words of their own."""
 
 
 @dataclass(frozen=True)
@@ -111,72 +111,6 @@ def laid_out(page: NDArray[np.uint8], found: Tokens, properties: NDArray[np.uint
     runs = np.empty((3 * len(tokens) + 1, 4), np.int32)
     n_elements, n_words, n_runs = _lay_out(page, tokens, attributes, properties, elements, words, runs)
     return Layout(elements[:n_elements], words[:n_words], runs[:n_runs])
-
-
-@njit(cache=True, nogil=True)
-def _words(page, at, end, seed, words, n_words, limit):  # type: ignore[no-untyped-def]
-    """Adds the words of an attribute's value; gives how many there are now, and the hash of the value without digits.
-
-    A word is what stands between blanks, and each of its parts between hyphens, underscores, digits and changes of
-    case: "articleBody-2" gives "articlebody-2", "article" and "body".
-    """
-    whole = part = seed
-    n_whole = n_part = 0
-    was_lower = False
-    shape = FNV_OFFSET
-    while at <= end:
-        byte = page[at] if at < end else np.uint8(32)
-        if byte <= 32:
-            if n_part >= 2 and n_words < limit:
-                words[n_words] = part
-                n_words += 1
-            if n_whole > n_part and n_words < limit:
-                words[n_words] = whole ^ np.uint32(0x5BD1E995)  # never taken for a part
-                n_words += 1
-            whole = part = seed
-            n_whole = n_part = 0
-            was_lower = False
-        else:
-            is_upper = bool(65 <= byte <= 90)
-            is_letter = bool(is_upper or 97 <= byte <= 122 or byte >= 128)
-            if is_upper:
-                byte |= 32
-            if (is_upper and was_lower) or not is_letter:
-                if n_part >= 2 and n_words < limit:
-                    words[n_words] = part
-                    n_words += 1
-                part = seed
-                n_part = 0
-            if is_letter:
-                part = step(part, byte)
-                n_part += 1
-            if not 48 <= byte <= 57:
-                whole = step(whole, byte)
-                shape = step(shape, byte)
-            n_whole += 1
-            was_lower = is_letter and not is_upper
-        at += 1
-    return n_words, shape
-
-
-@njit(cache=True, nogil=True)
-def _hides(page, at, end):  # type: ignore[no-untyped-def]
-    """Whether a style says display:none."""
-    matched = 0
-    while at < end:
-        byte = page[at]
-        at += 1
-        if byte <= 32:
-            continue
-        if 65 <= byte <= 90:
-            byte |= 32
-        if byte == _STYLE_HIDES[matched]:
-            matched += 1
-            if matched == _STYLE_HIDES.shape[0]:
-                return True
-        else:
-            matched = 1 if byte == _STYLE_HIDES[0] else 0
-    return False
 
 
 @njit(cache=True, nogil=True, inline="always")
@@ -279,33 +213,31 @@ def _formula(page, tokens, attributes, at, runs, n_runs, block):  # type: ignore
 
 @njit(cache=True, nogil=True)
 def _run(runs, n_runs, what, begin, end, element):  # type: ignore[no-untyped-def]
-    row = runs[n_runs]
-    row[WHAT] = what
-    row[SPAN_FROM] = begin
-    row[SPAN_TO] = end
-    row[IN] = element
+    runs[n_runs, WHAT] = what
+    runs[n_runs, SPAN_FROM] = begin
+    runs[n_runs, SPAN_TO] = end
+    runs[n_runs, IN] = element
     return n_runs + 1
 
 
 @njit(cache=True, nogil=True)
-def _open(page, token, attributes, properties, elements, n_elements, parent, words, n_words):  # type: ignore[no-untyped-def]
+def _open(page, tokens, at, attributes, properties, elements, n_elements, parent, words, n_words):  # type: ignore[no-untyped-def]
     """Fills the row of an element that begins; gives the number of words there are now."""
-    tag = token[TAG]
-    above = elements[parent]
-    flags = above[FLAGS]
+    tag = tokens[at, TAG]
+    flags = elements[parent, FLAGS]
     shape = step(FNV_OFFSET, tag)
     first = n_words
-    for k in range(token[FIRST], token[LAST]):
+    for k in range(tokens[at, FIRST], tokens[at, LAST]):
         which, begin, end = attributes[k, WHICH], attributes[k, FROM], attributes[k, TO]
         if which <= tags.ROLE:
             end = min(end, begin + MAX_VALUE)
-            n_words, value = _words(page, begin, end, _SEEDS[which], words, n_words, first + MAX_WORDS)
+            n_words, value = words_of(page, begin, end, SEEDS[which], words, n_words, first + MAX_WORDS)
             if which == tags.CLASS:
                 shape ^= value
         elif which == tags.HIDDEN:
             flags |= IS_HIDDEN
         elif which == tags.STYLE:
-            if _hides(page, begin, min(end, begin + MAX_VALUE)):
+            if hides(page, begin, min(end, begin + MAX_VALUE)):
                 flags |= IS_HIDDEN
         elif which == tags.ARIA_HIDDEN and end > begin and page[begin] | 32 == 116:  # "true"
             flags |= IS_ARIA_HIDDEN
@@ -313,16 +245,15 @@ def _open(page, token, attributes, properties, elements, n_elements, parent, wor
         flags |= IS_UNSEEN
     if tag == _PRE or tag == _LISTING or tag == _XMP:
         flags |= IS_PRE
-    row = elements[n_elements]
-    row[PARENT] = parent
-    row[ELEMENT] = tag
-    row[DEPTH] = above[DEPTH] + 1
-    row[WORDS_FROM] = first
-    row[WORDS_TO] = n_words
-    row[FLAGS] = flags
-    row[SHAPE] = np.int32(shape & np.uint32(0x7FFFFFFF))
-    row[BLOCK_OF] = n_elements if properties[tag] & BLOCK else above[BLOCK_OF]
-    row[LINK_OF] = n_elements if tag == _A else above[LINK_OF]
+    elements[n_elements, PARENT] = parent
+    elements[n_elements, ELEMENT] = tag
+    elements[n_elements, DEPTH] = elements[parent, DEPTH] + 1
+    elements[n_elements, WORDS_FROM] = first
+    elements[n_elements, WORDS_TO] = n_words
+    elements[n_elements, FLAGS] = flags
+    elements[n_elements, SHAPE] = np.int32(shape & np.uint32(0x7FFFFFFF))
+    elements[n_elements, BLOCK_OF] = n_elements if properties[tag] & BLOCK else elements[parent, BLOCK_OF]
+    elements[n_elements, LINK_OF] = n_elements if tag == _A else elements[parent, LINK_OF]
     return n_words
 
 
@@ -338,12 +269,12 @@ def _lay_out(page, tokens, attributes, properties, elements, words, runs):  # ty
     at = -1
     while at + 1 < tokens.shape[0]:
         at += 1
-        token = tokens[at]
-        kind, tag = token[KIND], token[TAG]
+        kind, tag = tokens[at, KIND], tokens[at, TAG]
         current = stack[n_open - 1]
         if kind == TEXT or kind == CHARACTERS:
             if elements[current, FLAGS] & IS_UNSEEN == 0 and tag != _NOSCRIPT:
-                n_runs = _run(runs, n_runs, RUN if kind == TEXT else VERBATIM, token[BEGIN], token[END], current)
+                what = RUN if kind == TEXT else VERBATIM
+                n_runs = _run(runs, n_runs, what, tokens[at, BEGIN], tokens[at, END], current)
             continue
         if tag == _BR:
             n_runs = _run(runs, n_runs, BREAK, 0, 0, current)
@@ -390,7 +321,7 @@ def _lay_out(page, tokens, attributes, properties, elements, words, runs):  # ty
         if n_open == MAX_DEPTH or n_elements == elements.shape[0]:
             continue
         current = stack[n_open - 1]
-        n_words = _open(page, token, attributes, properties, elements, n_elements, current, words, n_words)
+        n_words = _open(page, tokens, at, attributes, properties, elements, n_elements, current, words, n_words)
         if current == drawn and elements[n_elements, FLAGS] & IS_ARIA_HIDDEN:
             elements[n_elements, FLAGS] |= IS_UNSEEN
         stack[n_open] = n_elements

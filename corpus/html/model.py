@@ -32,15 +32,15 @@ LOG_ODDS: Final = 12
 
 @dataclass(frozen=True)
 class Trees:
-    """Boosted oblivious trees: the features they ask, by name; each level's feature and border, shape (trees, depth);
-    and the leaves, (trees, 2^depth), in 1/4096 of log-odds."""
+    """Boosted oblivious trees: the features they ask, by name; each level's feature and border, shape (trees, depth), a
+    depth of at most 8; and the leaves, (trees, 2^depth), in 1/4096 of log-odds."""
 
     names: tuple[str, ...]
     features: NDArray[np.int32]
-    borders: NDArray[np.int32]
+    borders: NDArray[np.int16]
     leaves: NDArray[np.int32]
 
-    def log_odds(self, asked: NDArray[np.int32]) -> NDArray[np.int32]:
+    def log_odds(self, asked: NDArray[np.int16]) -> NDArray[np.int32]:
         """Of a word of each block to be main text, in 1/64; shape (blocks,). `asked` has shape (features, blocks)."""
         found = np.empty(asked.shape[1], np.int32)
         _log_odds(asked, self.features, self.borders, self.leaves, found)
@@ -101,14 +101,14 @@ def shipped() -> Model:
 def _log_odds(asked, features, borders, leaves, found):  # type: ignore[no-untyped-def]
     n = asked.shape[1]
     total = np.zeros(n, np.int32)
-    leaf = np.empty(n, np.int32)
+    leaf = np.empty(n, np.uint8)  # what a level does to 64 blocks is then one instruction
     for tree in range(features.shape[0]):
         leaf[:] = 0
         for level in range(features.shape[1]):
             row = asked[features[tree, level]]
-            border = borders[tree, level]
+            border, bit = borders[tree, level], np.uint8(1 << level)
             for b in range(n):
-                leaf[b] |= np.int32(row[b] > border) << level
+                leaf[b] |= bit if row[b] > border else np.uint8(0)
         values = leaves[tree]
         for b in range(n):
             total[b] += values[leaf[b]]

@@ -39,30 +39,32 @@ def outline(elements: NDArray[np.int32], blocks: NDArray[np.int32]) -> NDArray[n
     of_element = np.zeros((elements.shape[0], ALONE), np.int32)
     for e in range(1, elements.shape[0]):
         tag = elements[e, ELEMENT]
-        row = of_element[e]
-        row[:] = of_element[elements[e, PARENT]]
+        for k in range(ALONE):
+            of_element[e, k] = of_element[elements[e, PARENT], k]
         if _H1 <= tag <= _H6:
-            row[HEADING] = tag - _H1 + 1
+            of_element[e, HEADING] = tag - _H1 + 1
         elif tag == _UL or tag == _OL or tag == _DL:
-            row[LISTS] += 1
-            row[ORDERED] = tag == _OL
+            of_element[e, LISTS] += 1
+            of_element[e, ORDERED] = tag == _OL
         elif tag == _LI or tag == _DD or tag == _DT:
-            row[ITEM] = e
+            of_element[e, ITEM] = e
         elif tag == _TABLE:  # what is around a table says nothing of its cells
-            row[:] = 0
-            row[TABLE] = e
+            of_element[e, :] = 0
+            of_element[e, TABLE] = e
         elif tag == _TR:
-            row[ROW] = e
+            of_element[e, ROW] = e
         elif tag == _TD or tag == _TH:
-            row[CELL] = e
+            of_element[e, CELL] = e
         elif tag == _PRE or tag == _LISTING or tag == _XMP:
-            row[PRE] = e
+            of_element[e, PRE] = e
         elif tag == _QUOTE:
-            row[QUOTES] += 1
+            of_element[e, QUOTES] += 1
     in_cell = np.zeros(elements.shape[0], np.int32)
     made = np.empty((blocks.shape[0], ALONE + 1), np.int32)
     for b in range(blocks.shape[0]):
-        made[b, :ALONE] = of_element[elements[blocks[b, t.ELEMENT], BLOCK_OF]]
+        e = elements[blocks[b, t.ELEMENT], BLOCK_OF]
+        for k in range(ALONE):
+            made[b, k] = of_element[e, k]
         in_cell[made[b, CELL]] += 1
     for b in range(blocks.shape[0]):
         made[b, ALONE] = made[b, CELL] > 0 and in_cell[made[b, CELL]] == 1

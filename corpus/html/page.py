@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from functools import cached_property
 
 import numpy as np
+from numba import njit
 from numpy.typing import NDArray
 
 from corpus.html.layout import Layout, laid_out
@@ -28,9 +29,8 @@ class Page:
     @cached_property
     def title(self) -> NDArray[np.uint8]:
         """What the first <title> holds, references and all; empty where there is none."""
-        tokens = self.tokens.tokens
-        at = np.flatnonzero((tokens[:, KIND] == CHARACTERS) & (tokens[:, TAG] == NUMBER["title"]))
-        return self.source[tokens[at[0], BEGIN] : tokens[at[0], END]] if len(at) else self.source[:0]
+        begin, end = _raw_text(self.tokens.tokens, NUMBER["title"])
+        return self.source[begin:end]
 
 
 def scanned(html: bytes) -> Page:
@@ -51,3 +51,12 @@ def _scanned(source: NDArray[np.uint8], properties: NDArray[np.uint8], *, noscri
     tokens = tokenized(source, noscript=noscript)
     layout = laid_out(source, tokens, properties)
     return Page(source, tokens, layout, blocks_of(source, layout))
+
+
+@njit(cache=True, nogil=True)
+def _raw_text(tokens, tag):  # type: ignore[no-untyped-def]
+    """Where the text of the first raw element of this name is; nowhere, if there is none."""
+    for at in range(tokens.shape[0]):
+        if tokens[at, TAG] == tag and tokens[at, KIND] == CHARACTERS:
+            return tokens[at, BEGIN], tokens[at, END]
+    return np.int32(0), np.int32(0)

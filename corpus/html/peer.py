@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from corpus.html import text as t
 from corpus.html.choose import chosen
-from corpus.html.features import NEVER
+from corpus.html.features import NEVER, fitted
 from corpus.html.layout import BLOCK_OF, PARENT, SHAPE, Layout
 from corpus.html.lookup import FNV_OFFSET, step
 from corpus.html.structure import LONG_BLOCK
@@ -37,7 +37,7 @@ _MULTIPLIER: Final = np.uint64(0x9E3779B97F4A7C15)
 
 def second_look(
     layout: Layout, found: Blocks, odds: NDArray[np.int32], probability: NDArray[np.int32], peer: str
-) -> NDArray[np.int32]:
+) -> NDArray[np.int16]:
     """Shape (features, blocks): the numbers that NAMES names, a row each.
 
     `odds` are those of the trees of `fast`, `probability` the same in 1/65536; `peer` is what `peer_text` gives.
@@ -47,9 +47,7 @@ def second_look(
     ours, theirs = chosen(probability, words), agreed[0] > 512
     overlap = _shares(2 * words[ours & theirs].sum(), words[ours].sum() + words[theirs].sum())
     rows = (odds, *_beside(odds), overlap, *agreed)
-    made = np.empty((len(NAMES), len(words)), np.int32)
-    for into, row in zip(made, rows, strict=True):
-        into[:] = row
+    made: NDArray[np.int16] = fitted(np.stack([np.broadcast_to(row, len(words)) for row in rows]))
     return made
 
 

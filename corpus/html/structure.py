@@ -89,23 +89,22 @@ def places(elements, words, scores, tag_words, tag_kind_of, word_kind_of):  # ty
     made = np.zeros((elements.shape[0], 8), np.int32)
     mask = np.uint32(scores.shape[0] - 1)
     for e in range(1, elements.shape[0]):
-        above = made[elements[e, PARENT]]
+        above = elements[e, PARENT]
         own = np.int32(scores[tag_words[elements[e, ELEMENT]] & mask])
-        bits = above[WORD_BITS]
+        bits = made[above, WORD_BITS]
         for k in range(elements[e, WORDS_FROM], elements[e, WORDS_TO]):
             own += scores[words[k] & mask]
             kind = find(word_kind_of, words[k])
             if kind > 0:
                 bits |= kind
-        row = made[e]
-        row[OWN] = own
-        row[PATH_SUM] = above[PATH_SUM] + own
-        row[PATH_LEAST] = min(above[PATH_LEAST], own)
-        row[PATH_MOST] = max(above[PATH_MOST], own)
-        row[OWN_TAG_BITS] = tag_kind_of[elements[e, ELEMENT]]
-        row[TAG_BITS] = above[TAG_BITS] | row[OWN_TAG_BITS]
-        row[WORD_BITS] = bits
-        row[PATH] = (above[PATH] ^ elements[e, ELEMENT]) * np.int32(0x2545F491) + np.int32(97)
+        made[e, OWN] = own
+        made[e, PATH_SUM] = made[above, PATH_SUM] + own
+        made[e, PATH_LEAST] = min(made[above, PATH_LEAST], own)
+        made[e, PATH_MOST] = max(made[above, PATH_MOST], own)
+        made[e, OWN_TAG_BITS] = tag_kind_of[elements[e, ELEMENT]]
+        made[e, TAG_BITS] = made[above, TAG_BITS] | made[e, OWN_TAG_BITS]
+        made[e, WORD_BITS] = bits
+        made[e, PATH] = (made[above, PATH] ^ elements[e, ELEMENT]) * np.int32(0x2545F491) + np.int32(97)
     return made
 
 
@@ -119,29 +118,31 @@ def holdings(elements, blocks):  # type: ignore[no-untyped-def]
     made = np.zeros((elements.shape[0], 5), np.int32)
     for b in range(blocks.shape[0]):
         chars, links = blocks[b, t.CHARS], blocks[b, t.LINK_CHARS]
-        row = made[blocks[b, t.ELEMENT]]
-        row[CHARS] += chars
-        row[LINK_CHARS] += links
-        row[N_BLOCKS] += 1
+        e = blocks[b, t.ELEMENT]
+        made[e, CHARS] += chars
+        made[e, LINK_CHARS] += links
+        made[e, N_BLOCKS] += 1
         if chars >= LONG_BLOCK and links * 3 < chars:
-            row[LONG_CHARS] += chars
+            made[e, LONG_CHARS] += chars
         if chars >= 25 and links * 2 < chars:
             points = 256 * (1 + blocks[b, t.COMMAS]) + min(256 * chars // 100, 768)
-            parent = elements[elements[blocks[b, t.ELEMENT], BLOCK_OF], PARENT]
+            parent = elements[elements[e, BLOCK_OF], PARENT]
             made[parent, CANDIDATE] += points
             made[elements[parent, PARENT], CANDIDATE] += points // 2
     for e in range(elements.shape[0] - 1, 0, -1):
-        above = made[elements[e, PARENT]]
+        above = elements[e, PARENT]
         for k in range(CANDIDATE):
-            above[k] += made[e, k]
+            made[above, k] += made[e, k]
     return made
 
 
 @njit(cache=True, nogil=True)
 def best_candidate(held):  # type: ignore[no-untyped-def]
     """The element with most points, less the share of links in its text."""
-    best, most = 0, np.int64(-1)
+    best, most = 0, np.int64(0)
     for e in range(held.shape[0]):
+        if held[e, CANDIDATE] == 0:  # most have none, and dividing takes time
+            continue
         points = np.int64(held[e, CANDIDATE]) * (held[e, CHARS] - held[e, LINK_CHARS]) // (held[e, CHARS] + 1)
         if points > most:
             best, most = e, points

@@ -50,7 +50,7 @@ in links, links, marks of punctuation, commas, digits, capital letters, characte
 its last character that is no quote or bracket (0: a letter beyond ASCII)."""
 N_COLUMNS: Final = 14
 
-TAB, NEWLINE, RETURN, SPACE, FULL_STOP, NO_BREAK = 9, 10, 13, 32, 46, 0xA0
+TAB, NEWLINE, RETURN, SPACE, NUMBER_SIGN, AMPERSAND, FULL_STOP, NO_BREAK = 9, 10, 13, 32, 35, 38, 46, 0xA0
 REPLACEMENT: Final = 0xFFFD
 
 
@@ -129,6 +129,20 @@ def _named(page, at, end, named, bare):  # type: ignore[no-untyped-def]
         if number >= 0:
             return number, at + 1
     return found, behind
+
+
+@njit(cache=True, nogil=True)
+def _referred(page, at, end, named, bare, code_points, windows):  # type: ignore[no-untyped-def]
+    """What the reference is that begins here: a code point, a second one (0: none), and where it ends."""
+    if at + 1 < end and page[at + 1] == NUMBER_SIGN:
+        code, behind = _number(page, at + 2, end, windows)
+        if code >= 0:
+            return np.int64(code), np.int64(0), behind
+    else:
+        which, behind = _named(page, at + 1, end, named, bare)
+        if which >= 0:
+            return np.int64(code_points[which, 0]), np.int64(code_points[which, 1]), behind
+    return np.int64(AMPERSAND), np.int64(0), at + 1
 
 
 @njit(cache=True, nogil=True)
@@ -285,41 +299,40 @@ def _write(page, runs, elements, blocks, text, named, bare, code_points, windows
                 text[n] = at
                 n += 1
             continue
+        link_of = elements[element, LINK_OF]
         while at < end:
-            second = 0
-            if page[at] == 38 and what == RUN:
-                code = np.int64(-1)
-                behind = at
-                if at + 1 < end and page[at + 1] == 35:
-                    code, behind = _number(page, at + 2, end, windows)
-                else:
-                    which, behind = _named(page, at + 1, end, named, bare)
-                    if which >= 0:
-                        code = np.int64(code_points[which, 0])
-                        second = code_points[which, 1]
-                if code < 0:
-                    code = np.int64(38)
-                    behind = at + 1
-                at = behind
-            else:
-                code, at = _code_point(page, at, end)
-            if _is_nothing(code):
-                continue
-            if is_pre and (code == NEWLINE or code == TAB or code == SPACE or code == RETURN or code == NO_BREAK):
-                in_word = False
-                if code == RETURN and at < end and page[at] == NEWLINE:
-                    continue
-                code = np.int64(NEWLINE if code == RETURN else SPACE if code == NO_BREAK else code)
-                if not is_open and code == NEWLINE:
-                    n = base
-                    continue
-                text[n] = code
-                n += 1
-                continue
-            if _is_blank(code):
+            byte = page[at]
+            if byte <= SPACE and not is_pre:
                 in_word = False
                 pending = True
+                at += 1
                 continue
+            begin, n_chars, second = at, np.int64(1), np.int64(0)
+            is_word = _is_alphanumeric(byte)
+            if is_word:
+                code = np.int64(byte)
+            elif byte == AMPERSAND and what == RUN:
+                code, second, at = _referred(page, at, end, named, bare, code_points, windows)
+            else:
+                code, at = _code_point(page, at, end)
+            if not is_word:
+                if _is_nothing(code):
+                    continue
+                if is_pre and (code == NEWLINE or code == TAB or code == SPACE or code == RETURN or code == NO_BREAK):
+                    in_word = False
+                    if code == RETURN and at < end and page[at] == NEWLINE:
+                        continue
+                    code = np.int64(NEWLINE if code == RETURN else SPACE if code == NO_BREAK else code)
+                    if not is_open and code == NEWLINE:
+                        n = base
+                        continue
+                    text[n] = code
+                    n += 1
+                    continue
+                if _is_blank(code):
+                    in_word = False
+                    pending = True
+                    continue
             if not is_open:
                 row[:] = 0
                 row[BEGIN] = base
@@ -327,18 +340,41 @@ def _write(page, runs, elements, blocks, text, named, bare, code_points, windows
                 is_open = True
                 link = 0
             elif pending:
-                text[n] = NEWLINE if n_breaks > 0 else SPACE
-                n += 1
-                row[CHARS] += 1
+                behind = n - 1
+                while text[behind] < TAB:
+                    behind -= 1
+                if behind < n - 1 and _is_gap(text[behind]):  # there is one before the marks
+                    text[behind] = NEWLINE if n_breaks > 0 else text[behind]
+                else:
+                    text[n] = NEWLINE if n_breaks > 0 else SPACE
+                    n += 1
+                    row[CHARS] += 1
                 row[BREAKS] += n_breaks
             pending = False
             n_breaks = 0
-            n = _encode(text, n, code)
-            in_word = _count(row, code, in_word)
-            if elements[element, LINK_OF]:
-                row[LINK_CHARS] += 1
-                row[LINKS] += elements[element, LINK_OF] != link
-            link = elements[element, LINK_OF]
-            if second:
-                n = _encode(text, n, second)
+            if is_word:  # most of all text: letters and digits of ASCII, all at once
+                n_capitals = n_digits = 0
+                while at < end and _is_alphanumeric(page[at]):
+                    byte = page[at]
+                    text[n] = byte
+                    n_capitals += 65 <= byte <= 90
+                    n_digits += byte <= 57
+                    n += 1
+                    at += 1
+                n_chars = np.int64(at - begin)
+                row[CHARS] += n_chars
+                row[CAPITALS] += n_capitals
+                row[DIGITS] += n_digits
+                row[WORDS] += not in_word
+                row[LAST] = byte
+                in_word = True
+            else:
+                n = _encode(text, n, code)
+                in_word = _count(row, code, in_word)
+                if second:
+                    n = _encode(text, n, second)
+            if link_of:
+                row[LINK_CHARS] += n_chars
+                row[LINKS] += link_of != link
+            link = link_of
     return n_blocks, n

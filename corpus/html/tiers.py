@@ -1,4 +1,4 @@
-"""The tiers of extraction: from a page's HTML to its text, one function a tier. A new tier is one line in TIERS."""
+"""The tiers of extraction: from a page's HTML, UTF-8, to its text, one function each; a new one is a line in TIERS."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
@@ -37,14 +37,14 @@ class Extracted:
     cut: bool = False
 
 
-def all_text(html: str, wanted: Wanted) -> Extracted:
+def all_text(html: bytes, wanted: Wanted) -> Extracted:
     """The title and all text of the page, a line a block, in the order of the page; "" when the body holds none.
 
     This is what a WET file has (Common Crawl's ia-web-commons, ExtractingParseObserver): navigation and footers, the
     words on labels, options and buttons, hidden elements, `noscript` (the warnings for which C4 has a rule). Unlike
     there a row of a table is one line, and drawings (`svg`) and text areas are out.
     """
-    page = scanned_whole(html.encode())
+    page = scanned_whole(html)
     outlined = outline(page.layout.elements, page.found.blocks)
     title = cleaned(page.title.tobytes().decode("utf-8", "replace"))
     text = rendered(page, outlined, wanted.kept(outlined), "" if unclosed(title) else title, wanted)
@@ -53,25 +53,25 @@ def all_text(html: str, wanted: Wanted) -> Extracted:
     return Extracted(text, page)
 
 
-def main_content(html: str, wanted: Wanted) -> Extracted:
+def main_content(html: bytes, wanted: Wanted) -> Extracted:
     """The main content that resiliparse finds, plain; or all text where that is too short. It has the switch `title`
     only."""
-    page = scanned(html.encode())
-    title, text = titled(page, wanted), main_text(html)
+    page = scanned(html)
+    title, text = titled(page, wanted), main_text(html.decode())
     return Extracted(f"{title}\n{text}" if title and text else text, page)
 
 
-def fast(html: str, wanted: Wanted) -> Extracted:
+def fast(html: bytes, wanted: Wanted) -> Extracted:
     """The blocks that the learned extractor takes for main text."""
     return _learned(html, wanted, lambda _page, asked: shipped().trees["fast"].log_odds(asked))
 
 
-def best(html: str, wanted: Wanted) -> Extracted:
+def best(html: bytes, wanted: Wanted) -> Extracted:
     """The same with a second look at each block, which knows what trafilatura takes."""
     return _learned(html, wanted, _second_odds)
 
 
-def _second_odds(page: Page, asked: NDArray[np.int32]) -> NDArray[np.int32]:
+def _second_odds(page: Page, asked: NDArray[np.int16]) -> NDArray[np.int32]:
     from corpus.html.trafilatura_text import peer_text  # half a second that no other tier needs
 
     model = shipped()
@@ -80,8 +80,10 @@ def _second_odds(page: Page, asked: NDArray[np.int32]) -> NDArray[np.int32]:
     return model.trees["best"].log_odds(again)
 
 
-def _learned(html: str, wanted: Wanted, log_odds: Callable[[Page, NDArray[np.int32]], NDArray[np.int32]]) -> Extracted:
-    page = scanned(html.encode())
+def _learned(
+    html: bytes, wanted: Wanted, log_odds: Callable[[Page, NDArray[np.int16]], NDArray[np.int32]]
+) -> Extracted:
+    page = scanned(html)
     cut = len(page.found.blocks) > MAX_BLOCKS
     if cut:
         page = replace(page, found=Blocks(page.found.blocks[:MAX_BLOCKS], page.found.text))
@@ -94,7 +96,7 @@ def _learned(html: str, wanted: Wanted, log_odds: Callable[[Page, NDArray[np.int
     return Extracted(rendered(page, outlined, taken & wanted.kept(outlined), titled(page, wanted), wanted), page, cut)
 
 
-TIERS: Final[Mapping[Tier, Callable[[str, Wanted], Extracted]]] = {
+TIERS: Final[Mapping[Tier, Callable[[bytes, Wanted], Extracted]]] = {
     "text": all_text,
     "resiliparse": main_content,
     "fast": fast,
@@ -127,7 +129,7 @@ MIN_COMMENT_WORDS: Final = 5
 """Shorter blocks among comments are names, dates and buttons. Ours."""
 
 
-def _comments(asked: NDArray[np.int32]) -> NDArray[np.bool_]:
+def _comments(asked: NDArray[np.int16]) -> NDArray[np.bool_]:
     """Prose in what the page's own names call comments: blocks of some words, less than a third of them links."""
     is_prose: NDArray[np.bool_] = (asked[_WORDS] >= MIN_COMMENT_WORDS) & (3 * asked[_LINK_SHARE] < 1024)
     is_prose &= (asked[_IN_COMMENTS] == 1) & (asked[_IN_FORM] == 0)

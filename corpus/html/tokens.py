@@ -222,13 +222,12 @@ def _tag(page, at, attributes, n_attributes, known):  # type: ignore[no-untyped-
 
 @njit(cache=True, nogil=True)
 def _put(tokens, n_tokens, kind, tag, begin, end, first, last):  # type: ignore[no-untyped-def]
-    row = tokens[n_tokens]
-    row[KIND] = kind
-    row[TAG] = tag
-    row[BEGIN] = begin
-    row[END] = end
-    row[FIRST] = first
-    row[LAST] = last
+    tokens[n_tokens, KIND] = kind
+    tokens[n_tokens, TAG] = tag
+    tokens[n_tokens, BEGIN] = begin
+    tokens[n_tokens, END] = end
+    tokens[n_tokens, FIRST] = first
+    tokens[n_tokens, LAST] = last
     return n_tokens + 1
 
 

@@ -1,8 +1,7 @@
 """Payload bytes to text: the one stage that reads HTML."""
 
 from collections.abc import Iterator
-from dataclasses import astuple, dataclass
-from functools import cached_property
+from dataclasses import astuple, dataclass, fields
 from typing import ClassVar, Literal, NamedTuple, get_args
 
 import pyarrow as pa
@@ -11,11 +10,11 @@ from corpus.errors import ConfigError
 from corpus.guard import watched
 from corpus.html.metadata import metadata
 from corpus.html.tiers import LEARNED, TIERS, Tier
-from corpus.html.wanted import Output, Wanted
+from corpus.html.wanted import Wanted
 from corpus.resources import EXTRACTOR, Resource
 from corpus.schema import MARKS, TEXT, mark, with_columns
 from corpus.stage import Opened
-from corpus.text.charset import decode
+from corpus.text.charset import as_utf8
 
 FOUND = pa.schema(
     [
@@ -51,7 +50,7 @@ class Found(NamedTuple):
 
 
 @dataclass(frozen=True, kw_only=True)
-class Extract:
+class Extract(Wanted):
     """Writes the columns of FOUND from `payload` and `content_type`, which it consumes.
 
     Drops `bad_charset` (no text that can be read: binary data, an unknown charset), `no_text` (a page with nothing
@@ -59,19 +58,10 @@ class Extract:
 
     Tiers (corpus.html.tiers): `fast`, the learned extractor; `best`, the same with trafilatura asked too;
     `resiliparse`, its main content, or all text of a page that has less than 250 characters of it; `text`, all text, as
-    a WET file has it, from which C4 was made (Raffel et al. 2020, section 2.2). `output` is plain text or Markdown.
-    `title` puts the page's title first, `comments` adds readers' comments; `tables`, `lists`, `code` and `headings` are
-    left out of the main text where they are false.
+    a WET file has it, from which C4 was made (Raffel et al. 2020, section 2.2). `Wanted` has the other fields.
     """
 
     tier: Tier = "fast"
-    output: Output = "plain"
-    title: bool = False
-    comments: bool = False
-    tables: bool = True
-    lists: bool = True
-    code: bool = True
-    headings: bool = True
     max_text_chars: int = 10_000_000  # three times War and Peace; bounds what one row costs later stages
 
     name: ClassVar[str] = "extract"
@@ -88,7 +78,8 @@ class Extract:
             raise ConfigError(f'stage "extract": tier "{self.tier}" is not known; tiers: {", ".join(get_args(Tier))}')
         if self.max_text_chars < 1:
             raise ConfigError(f'stage "extract": max_text_chars is {self.max_text_chars}; it must be at least 1')
-        if self.tier == "resiliparse" and self.wanted != Wanted(title=self.title):
+        switched = [field.name for field in fields(Wanted) if getattr(self, field.name) != field.default]
+        if self.tier == "resiliparse" and set(switched) - {"title"}:
             raise ConfigError(
                 'stage "extract": tier "resiliparse" gives plain text and has no switch but title; take another tier '
                 "for Markdown, or to leave out parts"
@@ -98,19 +89,6 @@ class Extract:
     def resources(self) -> tuple[Resource, ...]:
         """The learned tiers' model."""
         return (EXTRACTOR,) if self.tier in LEARNED else ()
-
-    @cached_property
-    def wanted(self) -> Wanted:
-        """The switches."""
-        return Wanted(
-            output=self.output,
-            title=self.title,
-            comments=self.comments,
-            tables=self.tables,
-            lists=self.lists,
-            code=self.code,
-            headings=self.headings,
-        )
 
     def open(self) -> Opened:
         self._found(_PAGE, None)  # loads kernels and models here, and not in every child of the guard
@@ -126,13 +104,13 @@ class Extract:
         return extract
 
     def _found(self, payload: bytes, content_type: str | None) -> Found:
-        decoded = decode(payload, content_type)
+        decoded = as_utf8(payload, content_type)
         if decoded is None:
             return Found(reason="bad_charset")
         html, charset = decoded
         if _is_plain(content_type):
-            return self._judged(Found(html, charset))
-        extracted = TIERS[self.tier](html, self.wanted)
+            return self._judged(Found(html.decode(), charset))
+        extracted = TIERS[self.tier](html, self)
         told = metadata(extracted.page.source, extracted.page.tokens)
         return self._judged(Found(extracted.text, charset, None, extracted.cut, *astuple(told)))
 

@@ -18,9 +18,10 @@ from corpus.html.learn.crossval import fold_odds, word_f1s
 from corpus.html.learn.examples import Example, examples
 from corpus.html.learn.fit import AGAIN, SETTINGS, SOURCE_WEIGHTS, model_of, rows_again, rows_of, trees_of
 from corpus.html.learn.gold import SETS, gold_pages
+from corpus.html.learn.silver import LICENCE, SILVER
 from corpus.html.learn.split import held_out_hosts, part
 
-VERSION = 1
+VERSION = 2
 """Raised when what a page's text is changes with the file."""
 
 
@@ -35,13 +36,13 @@ def told(taught: list[Example], scores: dict[str, dict[str, float]]) -> dict[str
     sources = {
         name: {
             "from": SETS[name].origin,
-            "licence": SETS[name].licence,
+            "licence": LICENCE if name in SILVER else SETS[name].licence,
             "pages": sum(example.gold.source == name for example in taught),
             "weight": weight,
         }
         for name, weight in SOURCE_WEIGHTS.items()
     }
-    packages = {name: version(name) for name in ("catboost", "scikit-learn", "numpy")}
+    packages = {name: version(name) for name in ("catboost", "scikit-learn", "numpy", "trafilatura")}
     return {"version": VERSION, "trained_on": sources, "word_f1": scores, "packages": packages}
 
 

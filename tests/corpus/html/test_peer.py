@@ -98,7 +98,7 @@ def test_what_fast_thinks_and_how_the_two_agree() -> None:
 @given(PAGES, PAGES, st.integers(0, 2**16))
 def test_any_page_and_text(html: str, text: str, likely: int) -> None:
     made = look(html, text, likely)
-    assert made.dtype == np.int32
+    assert made.dtype == np.int16
     assert made.shape == (len(NAMES), len(scanned(html.encode()).found.blocks))
     shares = [row for row, name in enumerate(NAMES) if name.endswith(("agreed", "overlap", "_share"))]
     shares = [row for row in shares if NAMES[row] not in ("since_agreed", "until_agreed", "peer_share")]

@@ -18,11 +18,11 @@ from corpus.text.charset import decode
 
 
 def all_text(html: str) -> str:
-    return TIERS["text"](html, Wanted()).text
+    return TIERS["text"](html.encode(), Wanted()).text
 
 
 def learned(html: str, **wanted: object) -> str:
-    return TIERS["fast"](html, Wanted(**wanted)).text
+    return TIERS["fast"](html.encode(), Wanted(**wanted)).text
 
 
 STORY = "The mill stands by the stream and grinds the corn of the whole valley. " * 5
@@ -256,7 +256,7 @@ def test_title_and_comments_are_added_where_they_are_wanted() -> None:
     assert titled.startswith("The mill\n")
     assert titled.count("The mill\n") == 1
     assert learned(PAGE, title=True, output="markdown").startswith("# The mill\n\n")
-    assert TIERS["resiliparse"](PAGE, Wanted(title=True)).text.startswith("The mill\n")
+    assert TIERS["resiliparse"](PAGE.encode(), Wanted(title=True)).text.startswith("The mill\n")
 
 
 def test_formulas_are_told_in_tex() -> None:
@@ -268,10 +268,10 @@ def test_formulas_are_told_in_tex() -> None:
 
 def test_text_beyond_the_bound_on_blocks_is_left_out_and_told() -> None:
     html = page("<p>word</p>" * (MAX_BLOCKS + 1))
-    extracted = TIERS["fast"](html, Wanted())
+    extracted = TIERS["fast"](html.encode(), Wanted())
     assert extracted.cut
     assert extracted.text.count("word") <= MAX_BLOCKS
-    assert not TIERS["fast"](PAGE, Wanted()).cut
+    assert not TIERS["fast"](PAGE.encode(), Wanted()).cut
 
 
 @pytest.mark.parametrize("tier", sorted(TIERS))
@@ -280,11 +280,11 @@ def test_pages_cut_at_every_kilobyte(tier: str) -> None:
     whole = (PAGE.replace("</article>", "</article>" + "<p>more</p><style>SECRET{}</style>" * 40)) * 3
     step = 1024 if tier != "best" else 4096
     for end in range(0, len(whole), step):
-        assert "SECRET" not in TIERS[tier](whole[:end], Wanted()).text
+        assert "SECRET" not in TIERS[tier](whole[:end].encode(), Wanted()).text
 
 
 def test_the_second_look_sees_what_trafilatura_takes() -> None:
-    text = TIERS["best"](PAGE, Wanted()).text
+    text = TIERS["best"](PAGE.encode(), Wanted()).text
     assert STORY.strip() in text
     assert not {"Home", "2024", "SECRET"} & set(text.split())
 

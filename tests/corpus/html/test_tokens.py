@@ -245,7 +245,7 @@ for n in range(20_000):
     page = page[: chance.randrange(len(page) + 1)] if n % 2 else chance.randbytes(8) + page
     metadata(page, tokenized(np.frombuffer(page, np.uint8), noscript=n % 3 == 0))
     wanted = Wanted(title=n % 2 == 0, comments=n % 3 == 0, output="markdown" if n % 5 else "plain")
-    TIERS["text" if n % 4 else "fast"](page.decode(errors="replace"), wanted)
+    TIERS["text" if n % 4 else "fast"](page.decode(errors="replace").encode(), wanted)
 print("read", n + 1)
 """
     done = subprocess.run([sys.executable, "-c", script], env=environment, capture_output=True, text=True, check=False)

@@ -2,6 +2,7 @@
 
 import gzip
 import html
+import itertools
 import json
 import random
 import re
@@ -15,7 +16,7 @@ from fastwarc.warc import ArchiveIterator, WarcRecordType
 from hypothesis import given
 from hypothesis import strategies as st
 
-from corpus.text.charset import _n_controls, codec, declared, decode
+from corpus.text.charset import _has_controls, _n_controls, as_utf8, codec, declared, decode, is_utf8
 
 RUSSIAN = "Съешь же ещё этих мягких французских булок, да выпей чаю. "
 FRENCH = "Dès Noël, où un zéphyr haï me vêt de glaçons würmiens, je dîne d’exquis rôtis à l’aÿ. "
@@ -143,9 +144,43 @@ def test_nuls_in_a_page_go() -> None:
 @given(st.binary(max_size=400))
 def test_controls_are_what_no_page_has(payload: bytes) -> None:
     text = {*b"\t\n\v\f\r", 0x1B, 0x0E, 0x0F}
-    assert _n_controls(np.frombuffer(payload, np.uint8)) == sum(
-        (byte < 0x20 or byte == 0x7F) and byte not in text for byte in payload
-    )
+    page = np.frombuffer(payload, np.uint8)
+    n_controls = sum((byte < 0x20 or byte == 0x7F) and byte not in text for byte in payload)
+    assert _n_controls(page) == n_controls
+    assert n_controls == 0 or _has_controls(page)
+
+
+def test_text_without_controls_is_not_searched_for_them() -> None:
+    assert not _has_controls(np.frombuffer("a\n\t\v\f\r ~\x80\u00a0ÿЯ".encode(), np.uint8))
+
+
+def is_utf8_to_python(payload: bytes) -> bool:
+    try:
+        payload.decode()
+    except UnicodeDecodeError:
+        return False
+    return True
+
+
+@given(st.lists(st.binary(max_size=6) | st.text(max_size=8).map(str.encode), max_size=30), st.integers(0, 70))
+def test_what_is_utf8_is_what_python_reads_as_such(pieces: list[bytes], n_before: int) -> None:
+    payload = b"a" * n_before + b"".join(pieces)
+    assert is_utf8(payload) == is_utf8_to_python(payload)
+
+
+def test_every_pair_of_bytes_and_every_edge_of_longer_forms() -> None:
+    edges = (0x00, 0x7F, 0x80, 0x8F, 0x90, 0x9F, 0xA0, 0xBF, 0xC0, 0xFF)
+    pairs = [bytes([first, second]) for first in range(256) for second in range(256)]
+    longer = [bytes([first, *more]) for first in range(0xE0, 0x100) for more in itertools.product(edges, repeat=3)]
+    for payload in (*pairs, *longer, *(payload[:3] for payload in longer)):
+        assert is_utf8(payload) == is_utf8_to_python(payload), payload
+
+
+def test_a_page_in_utf8_is_not_copied() -> None:
+    payload = f"<p>{RUSSIAN}".encode()
+    found = as_utf8(payload)
+    assert found is not None
+    assert found[0] is payload
 
 
 @pytest.mark.parametrize(
