@@ -148,6 +148,10 @@ def _raw_end(page, at, tag, elements):  # type: ignore[no-untyped-def]
     n = page.shape[0]
     commented = 0  # 1 in a comment, 2 in a script in it
     while at < n:
+        if commented == 0:
+            at = _to(page, at, _LT)
+            if at == n:
+                break
         byte = page[at]
         if byte == _LT:
             if at + 1 < n and page[at + 1] == _SLASH:
