@@ -17,7 +17,10 @@ from pipelines.tokens_step import local_folder
 from pipelines.wording import printable
 
 ID = re.compile(r"[0-9a-f]{32}")
-SHOWN = ("url", "source", "origin", "shard", "row", "timestamp", "charset", "lang", "lang_score")
+SHOWN = (
+    *("url", "source", "origin", "shard", "row", "timestamp", "charset", "lang", "lang_score"),
+    *("title", "author", "published", "language_hint"),
+)
 WIDTH = 16
 """Of the names: the longest artifact's."""
 

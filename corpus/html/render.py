@@ -10,11 +10,30 @@ from numpy.typing import NDArray
 from corpus.html import text as t
 from corpus.html.layout import CODE_MARK, FORMULA_MARK
 from corpus.html.outline import ALONE, HEADING, ITEM, LISTS, ORDERED, PRE, QUOTES, ROW, TABLE
-from corpus.html.text import NEWLINE, TAB, Blocks
+from corpus.html.text import NEWLINE, SPACE, TAB, Blocks
 
 _CODE: Final = chr(CODE_MARK)
 _FORMULA: Final = chr(FORMULA_MARK)
 _NO_MARKS: Final = {CODE_MARK: None, FORMULA_MARK: None}
+
+
+def without_permalinks(found: Blocks, outlined: NDArray[np.int32]) -> Blocks:
+    """The blocks, headings less the pilcrow at their end, with which documentation links to them (Sphinx, MkDocs)."""
+    blocks = found.blocks.copy()
+    _cut_permalinks(found.text, outlined, blocks)
+    return Blocks(blocks, found.text)
+
+
+@njit(cache=True, nogil=True)
+def _cut_permalinks(text, outlined, blocks):  # type: ignore[no-untyped-def]
+    for b in range(blocks.shape[0]):
+        begin, end = blocks[b, t.BEGIN], blocks[b, t.END]
+        if outlined[b, HEADING] and end - begin > 2 and text[end - 2] == 0xC2 and text[end - 1] == 0xB6:  # UTF-8
+            end -= 2
+            while end > begin and (text[end - 1] == SPACE or text[end - 1] == NEWLINE):
+                end -= 1
+            if end > begin:
+                blocks[b, t.END] = end
 
 
 def plain(found: Blocks, outlined: NDArray[np.int32], taken: NDArray[np.bool_]) -> str:

@@ -17,7 +17,7 @@ from corpus.html.model import shipped
 from corpus.html.outline import outline
 from corpus.html.page import Page, scanned, scanned_whole
 from corpus.html.peer import second_look
-from corpus.html.render import markdown, plain
+from corpus.html.render import markdown, plain, without_permalinks
 from corpus.html.text import Blocks
 from corpus.html.titles import unclosed
 from corpus.html.wanted import Wanted
@@ -108,10 +108,11 @@ def rendered(
     page: Page, outlined: NDArray[np.int32], taken: NDArray[np.bool_], title: str | None, wanted: Wanted
 ) -> str:
     """The text of these blocks, under a title if there is one; "" where there are no blocks."""
+    found = without_permalinks(page.found, outlined)
     if title and wanted.title:  # once is enough
-        places = [place for place in np.flatnonzero(taken).tolist() if page.found.text_of(place) == title]
+        places = [place for place in np.flatnonzero(taken).tolist() if found.text_of(place) == title]
         taken[places] = False
-    text = (markdown if wanted.output == "markdown" else plain)(page.found, outlined, taken)
+    text = (markdown if wanted.output == "markdown" else plain)(found, outlined, taken)
     if not title or not text:
         return text
     return f"# {title}\n\n{text}" if wanted.output == "markdown" else f"{title}\n{text}"

@@ -94,7 +94,9 @@ class Extract(Wanted):
         self._found(_PAGE, None)  # loads kernels and models here, and not in every child of the guard
 
         def extract(batch: pa.RecordBatch) -> Iterator[pa.RecordBatch]:
-            payloads = (value.as_py() for value in batch.column("payload"))  # one at a time, in memory that is used again
+            payloads = (
+                value.as_py() for value in batch.column("payload")
+            )  # one at a time, in memory that is used again
             pages = zip(payloads, batch.column("content_type").to_pylist(), strict=True)
             found = [self._found(payload or b"", content_type) for payload, content_type in watched(pages)]
             *columns, reasons = zip(*found, strict=True) if found else [()] * len(Found._fields)

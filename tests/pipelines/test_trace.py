@@ -51,6 +51,14 @@ def test_dropped(corpus: str, reason: str, stage: str, finished: Finished) -> No
     assert last.split()[0] == corpus, "its life ends there"
 
 
+def test_what_a_page_says_of_itself(finished: Finished) -> None:
+    row = next(row for row in finished.rows("corpus/deduped", "data") if row["title"] and row["published"])
+    (lines,) = lines_of(finished, row["id"])
+    for name in ("title", "published"):
+        assert said_of(lines, name) == [row[name]]
+    assert said_of(lines, "author") == [row["author"]] * (row["author"] is not None)
+
+
 def test_a_duplicate_names_the_one_that_stayed(finished: Finished) -> None:
     (row,) = [r for r in finished.rows("corpus/deduped", "rejects") if r["drop_reason"] == "duplicate_url"]
     (lines,) = [lines for lines in lines_of(finished, row["url"]) if lines[0] == row["id"]]

@@ -307,3 +307,8 @@ def test_gold_segments_of_real_pages(shared_data: Path) -> None:
             not_there += [" ".join(segment.split()) in text for segment in marked["must_not_have"] or ()]
     assert sum(there) / len(there) > 0.87
     assert sum(not_there) / len(not_there) < 0.17
+
+
+def test_headings_lose_the_sign_of_their_permalink() -> None:
+    html = page("<h2>Use<a class=headerlink href=#use>¶</a></h2><p>As you like.</p><h2>¶</h2><p>Ends in a ¶</p>")
+    assert all_text(html).split("\n")[-4:] == ["Use", "As you like.", "¶", "Ends in a ¶"]
