@@ -17,6 +17,13 @@ def chosen(probability: NDArray[np.int32], words: NDArray[np.int32]) -> NDArray[
     return taken
 
 
+def expected_f1(probability: NDArray[np.int32], words: NDArray[np.int32], taken: NDArray[np.bool_]) -> float:
+    """The F1 of words that these probabilities let expect of the taken blocks, 0 to 1; 0.0 where there are no words."""
+    likely = probability.astype(np.int64) * words
+    everything = int(likely.sum()) + (int(words[taken].sum()) << 16)
+    return 2 * int(likely[taken].sum()) / everything if everything else 0.0
+
+
 @njit(cache=True, nogil=True)
 def _choose(probability, words, taken):  # type: ignore[no-untyped-def]
     total = np.int64(0)

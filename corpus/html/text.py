@@ -11,7 +11,18 @@ import numpy as np
 from numba import njit
 from numpy.typing import NDArray
 
-from corpus.html.entities import BARE, CODE_POINTS, LONGEST, LONGEST_BARE, NAMED, WINDOWS_1252
+from corpus.html.characters import (
+    AMPERSAND,
+    code_point,
+    encoded,
+    is_alphanumeric,
+    is_blank,
+    is_ideograph,
+    is_nothing,
+    is_wide_mark,
+    referred,
+)
+from corpus.html.entities import BARE, CODE_POINTS, NAMED, WINDOWS_1252
 from corpus.html.layout import (
     BREAK,
     CODE_MARK,
@@ -27,7 +38,6 @@ from corpus.html.layout import (
     WHAT,
     Layout,
 )
-from corpus.html.lookup import FNV_OFFSET, find, step
 
 (
     BEGIN,
@@ -50,8 +60,7 @@ in links, links, marks of punctuation, commas, digits, capital letters, characte
 its last character that is no quote or bracket (0: a letter beyond ASCII)."""
 N_COLUMNS: Final = 14
 
-TAB, NEWLINE, RETURN, SPACE, NUMBER_SIGN, AMPERSAND, FULL_STOP, NO_BREAK = 9, 10, 13, 32, 35, 38, 46, 0xA0
-REPLACEMENT: Final = 0xFFFD
+TAB, NEWLINE, RETURN, SPACE, FULL_STOP, NO_BREAK = 9, 10, 13, 32, 46, 0xA0
 
 
 @dataclass(frozen=True)
@@ -75,145 +84,9 @@ def blocks_of(page: NDArray[np.uint8], layout: Layout) -> Blocks:
     return Blocks(blocks[:n_blocks], text[:n_bytes])
 
 
-@njit(cache=True, nogil=True)
-def _is_alphanumeric(byte):  # type: ignore[no-untyped-def]
-    return 48 <= byte <= 57 or 97 <= (byte | 32) <= 122
-
-
-@njit(cache=True, nogil=True)
-def _number(page, at, end, windows):  # type: ignore[no-untyped-def]
-    """The code point of a reference whose "&#" is before here, and where it ends; -1 where there is none."""
-    base = 10
-    if at < end and page[at] | 32 == 120:
-        base = 16
-        at += 1
-    begin = at
-    value = 0
-    while at < end:
-        byte = page[at]
-        if 48 <= byte <= 57:
-            digit = byte - 48
-        elif base == 16 and 97 <= (byte | 32) <= 102:
-            digit = (byte | 32) - 87
-        else:
-            break
-        value = min(value * base + digit, 0x110000)
-        at += 1
-    if at == begin:
-        return -1, at
-    if at < end and page[at] == 59:
-        at += 1
-    if 0x80 <= value < 0xA0:
-        value = windows[value - 0x80]
-    if value == 0 or value > 0x10FFFF or 0xD800 <= value < 0xE000:
-        value = REPLACEMENT
-    return value, at
-
-
-@njit(cache=True, nogil=True)
-def _named(page, at, end, named, bare):  # type: ignore[no-untyped-def]
-    """The number of the name of a reference whose "&" is before here, and where it ends; -1 where there is none."""
-    value = FNV_OFFSET
-    found = np.int32(-1)
-    begin = behind = at
-    while at < end and at - begin < LONGEST and _is_alphanumeric(page[at]):
-        value = step(value, page[at])
-        at += 1
-        if at - begin <= LONGEST_BARE:
-            number = find(bare, value)
-            if number >= 0:
-                found = number
-                behind = at
-    if at < end and page[at] == 59:
-        number = find(named, value)
-        if number >= 0:
-            return number, at + 1
-    return found, behind
-
-
-@njit(cache=True, nogil=True)
-def _referred(page, at, end, named, bare, code_points, windows):  # type: ignore[no-untyped-def]
-    """What the reference is that begins here: a code point, a second one (0: none), and where it ends."""
-    if at + 1 < end and page[at + 1] == NUMBER_SIGN:
-        code, behind = _number(page, at + 2, end, windows)
-        if code >= 0:
-            return np.int64(code), np.int64(0), behind
-    else:
-        which, behind = _named(page, at + 1, end, named, bare)
-        if which >= 0:
-            return np.int64(code_points[which, 0]), np.int64(code_points[which, 1]), behind
-    return np.int64(AMPERSAND), np.int64(0), at + 1
-
-
-@njit(cache=True, nogil=True)
-def _encode(text, n, code):  # type: ignore[no-untyped-def]
-    """Writes a code point as UTF-8; gives where it ends."""
-    if code < 0x80:
-        text[n] = code
-        return n + 1
-    if code < 0x800:
-        text[n] = 0xC0 | (code >> 6)
-        text[n + 1] = 0x80 | (code & 63)
-        return n + 2
-    if code < 0x10000:
-        text[n] = 0xE0 | (code >> 12)
-        text[n + 1] = 0x80 | ((code >> 6) & 63)
-        text[n + 2] = 0x80 | (code & 63)
-        return n + 3
-    text[n] = 0xF0 | (code >> 18)
-    text[n + 1] = 0x80 | ((code >> 12) & 63)
-    text[n + 2] = 0x80 | ((code >> 6) & 63)
-    text[n + 3] = 0x80 | (code & 63)
-    return n + 4
-
-
-@njit(cache=True, nogil=True)
-def _code_point(page, at, end):  # type: ignore[no-untyped-def]
-    """The code point that begins here, and where it ends; the page is UTF-8."""
-    byte = page[at]
-    if byte < 0x80:
-        return np.int64(byte), at + 1
-    if byte < 0xE0:
-        length, code = 2, np.int64(byte & 31)
-    elif byte < 0xF0:
-        length, code = 3, np.int64(byte & 15)
-    else:
-        length, code = 4, np.int64(byte & 7)
-    if at + length > end:
-        return np.int64(REPLACEMENT), end
-    for k in range(1, length):
-        code = (code << 6) | np.int64(page[at + k] & 63)
-    return code, at + length
-
-
-@njit(cache=True, nogil=True)
-def _is_blank(code):  # type: ignore[no-untyped-def]
-    """Unicode's White_Space, and controls."""
-    if code < 0x1680:
-        return code <= 32 or code == 0x85 or code == 0xA0
-    wide = code == 0x202F or code == 0x205F or code == 0x3000 or code == 0x1680
-    return wide or 0x2000 <= code <= 0x200A or 0x2028 <= code <= 0x2029
-
-
 @njit(cache=True, nogil=True, inline="always")
 def _is_gap(byte):  # type: ignore[no-untyped-def]
     return byte == SPACE or byte == NEWLINE or byte == TAB
-
-
-@njit(cache=True, nogil=True)
-def _is_nothing(code):  # type: ignore[no-untyped-def]
-    return code == 0xAD or code == 0x200B or code == 0x2060 or code == 0xFEFF
-
-
-@njit(cache=True, nogil=True)
-def _is_ideograph(code):  # type: ignore[no-untyped-def]
-    """Kana and Chinese characters, each of which is counted as a word: no blanks part them."""
-    return 0x3040 <= code <= 0x30FF or 0x3400 <= code <= 0x9FFF
-
-
-@njit(cache=True, nogil=True)
-def _is_wide_mark(code):  # type: ignore[no-untyped-def]
-    return 0x3001 <= code <= 0x3002 or code == 0xFF0C or code == 0xFF1F or code == 0xFF01 or code == 0xFF1A
 
 
 @njit(cache=True, nogil=True)
@@ -233,13 +106,13 @@ def _count(row, code, in_word):  # type: ignore[no-untyped-def]
         row[MARKS] += code == 46 or code == 44 or code == 33 or code == 63 or code == 59 or code == 58
         return False
     row[NON_ASCII] += 1
-    if _is_wide_mark(code):
+    if is_wide_mark(code):
         row[MARKS] += 1
         row[COMMAS] += 1
         row[LAST] = FULL_STOP
         return False
     row[LAST] = 0
-    if _is_ideograph(code):
+    if is_ideograph(code):
         row[WORDS] += 1
         return False
     row[WORDS] += not in_word
@@ -308,15 +181,15 @@ def _write(page, runs, elements, blocks, text, named, bare, code_points, windows
                 at += 1
                 continue
             begin, n_chars, second = at, np.int64(1), np.int64(0)
-            is_word = _is_alphanumeric(byte)
+            is_word = is_alphanumeric(byte)
             if is_word:
                 code = np.int64(byte)
             elif byte == AMPERSAND and what == RUN:
-                code, second, at = _referred(page, at, end, named, bare, code_points, windows)
+                code, second, at = referred(page, at, end, named, bare, code_points, windows)
             else:
-                code, at = _code_point(page, at, end)
+                code, at = code_point(page, at, end)
             if not is_word:
-                if _is_nothing(code):
+                if is_nothing(code):
                     continue
                 if is_pre and (code == NEWLINE or code == TAB or code == SPACE or code == RETURN or code == NO_BREAK):
                     in_word = False
@@ -329,7 +202,7 @@ def _write(page, runs, elements, blocks, text, named, bare, code_points, windows
                     text[n] = code
                     n += 1
                     continue
-                if _is_blank(code):
+                if is_blank(code):
                     in_word = False
                     pending = True
                     continue
@@ -354,7 +227,7 @@ def _write(page, runs, elements, blocks, text, named, bare, code_points, windows
             n_breaks = 0
             if is_word:  # most of all text: letters and digits of ASCII, all at once
                 n_capitals = n_digits = 0
-                while at < end and _is_alphanumeric(page[at]):
+                while at < end and is_alphanumeric(page[at]):
                     byte = page[at]
                     text[n] = byte
                     n_capitals += 65 <= byte <= 90
@@ -369,10 +242,10 @@ def _write(page, runs, elements, blocks, text, named, bare, code_points, windows
                 row[LAST] = byte
                 in_word = True
             else:
-                n = _encode(text, n, code)
+                n = encoded(text, n, code)
                 in_word = _count(row, code, in_word)
                 if second:
-                    n = _encode(text, n, second)
+                    n = encoded(text, n, second)
             if link_of:
                 row[LINK_CHARS] += n_chars
                 row[LINKS] += link_of != link

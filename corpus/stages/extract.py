@@ -65,7 +65,7 @@ class Extract(Wanted):
     max_text_chars: int = 10_000_000  # three times War and Peace; bounds what one row costs later stages
 
     name: ClassVar[str] = "extract"
-    version: ClassVar[int] = 2
+    version: ClassVar[int] = 3
     reads: ClassVar[pa.Schema] = pa.schema([pa.field("payload", pa.binary()), pa.field("content_type", pa.string())])
     writes: ClassVar[pa.Schema] = pa.schema([*FOUND, *MARKS])
     drops: ClassVar[frozenset[str]] = frozenset({"payload", "content_type"})
@@ -94,9 +94,7 @@ class Extract(Wanted):
         self._found(_PAGE, None)  # loads kernels and models here, and not in every child of the guard
 
         def extract(batch: pa.RecordBatch) -> Iterator[pa.RecordBatch]:
-            payloads = (
-                value.as_py() for value in batch.column("payload")
-            )  # one at a time, in memory that is used again
+            payloads = (value.as_py() for value in batch.column("payload"))  # one by one, in memory used again
             pages = zip(payloads, batch.column("content_type").to_pylist(), strict=True)
             found = [self._found(payload or b"", content_type) for payload, content_type in watched(pages)]
             *columns, reasons = zip(*found, strict=True) if found else [()] * len(Found._fields)

@@ -8,6 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from corpus.html import choose
 from corpus.html.choose import chosen
 
 WHOLE = 65_536
@@ -58,6 +59,14 @@ def test_no_set_of_blocks_is_better(page: list[tuple[int, int]]) -> None:
     """So thresholds are enough."""
     sets = [list(takes) for takes in product((False, True), repeat=len(page)) if any(takes)]
     assert expected_f1(page, taken(page)) == max(expected_f1(page, takes) for takes in sets)
+
+
+@given(PAGES)
+def test_the_f1_that_is_expected_of_a_choice(page: list[tuple[int, int]]) -> None:
+    takes = taken(page)
+    probability, words = (np.array([block[at] for block in page], np.int32) for at in (0, 1))
+    exact = expected_f1(page, takes) if page else 0
+    assert choose.expected_f1(probability, words, np.array(takes, np.bool_)) == float(exact)
 
 
 @given(PAGES)

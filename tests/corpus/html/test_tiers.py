@@ -11,8 +11,11 @@ from fastwarc.warc import ArchiveIterator, WarcRecordType
 from hypothesis import given
 from hypothesis import strategies as st
 
+from corpus.html import tiers, trafilatura_text
 from corpus.html.main_content import MANY_TAGS, main_text
+from corpus.html.page import Page
 from corpus.html.tiers import MAX_BLOCKS, TIERS
+from corpus.html.trafilatura_text import peer_text
 from corpus.html.wanted import Wanted
 from corpus.text.charset import decode
 
@@ -283,7 +286,23 @@ def test_pages_cut_at_every_kilobyte(tier: str) -> None:
         assert "SECRET" not in TIERS[tier](whole[:end].encode(), Wanted()).text
 
 
-def test_the_second_look_sees_what_trafilatura_takes() -> None:
+def test_a_second_look_is_for_pages_that_the_first_is_not_sure_of(monkeypatch: pytest.MonkeyPatch) -> None:
+    asked: list[Page] = []
+
+    def watched(of_page: Page) -> str:
+        asked.append(of_page)
+        return peer_text(of_page)
+
+    monkeypatch.setattr(trafilatura_text, "peer_text", watched)
+    html = page(f"<nav><a href=/>Home</a></nav><main><article>{f'<p>{STORY}</p>' * 9}</article></main>")
+    assert TIERS["best"](html.encode(), Wanted()).text == learned(html)
+    assert not asked
+    monkeypatch.setattr(tiers, "SURE", 1.1)
+    assert STORY.strip() in TIERS["best"](html.encode(), Wanted()).text
+    assert len(asked) == 1
+
+
+def test_best_leaves_out_what_surrounds_an_article() -> None:
     text = TIERS["best"](PAGE.encode(), Wanted()).text
     assert STORY.strip() in text
     assert not {"Home", "2024", "SECRET"} & set(text.split())
