@@ -65,7 +65,7 @@ BADWORDS = Resource(
 EXTRACTOR = Resource(
     name="extractor",
     file="extractor.safetensors",
-    sha256="f17b2f757bee7b8fb5e26f4855ca23a6ae0020cb5e87bf7a1aab2a07221219de",
+    sha256="159be9315189e3757417b1a8361430dcc9890778d135a1cb6fb1e5191ff9f1bc",
     licence="Apache-2.0",
     source="`make extractor`",
 )

@@ -378,7 +378,8 @@ def features_of(
     scores: NDArray[np.int16],
     kinds: NDArray[np.int16],
 ) -> NDArray[np.int16]:
-    """Shape (features, blocks): the numbers that NAMES names, a row each; larger ones as 32,767.
+    """Shape (features, blocks): the numbers that NAMES names, a row each; what 16 bits do not hold is the last that
+    they do.
 
     `scores` has one for each hash of a word of the ancestors' names, `kinds` the weights of such words for each kind of
     page (see `corpus.html.model`).
@@ -394,7 +395,7 @@ def _ask(elements, words, blocks, text, title, scores, kind_weights):  # type: i
     kinds = s.page_kinds(words, kind_weights)
     candidate = s.best_candidate(held)
     titled = _title_words(title)
-    made = np.empty((_ENDS[9], blocks.shape[0]), np.int32)
+    made = np.empty((_ENDS[-1], blocks.shape[0]), np.int32)
     _own(made[: _ENDS[0]], blocks, text)
     _place(made[_ENDS[0] : _ENDS[1]], elements, places, blocks)
     _bits(made[_ENDS[1] : _ENDS[2]], places, blocks, s.TAG_BITS)

@@ -26,19 +26,25 @@ LEAF_UNIT: Final = 4096
 """A leaf's 4,096 is one unit of log-odds."""
 STEPS: Final = 64
 """Probabilities are told apart in steps of 1/64 in log-odds."""
+MAX_DEPTH: Final = 8
+"""Of a tree: a leaf's number has so many bits."""
 LOG_ODDS: Final = 12
 """Beyond it either way a block is as good as sure."""
 
 
 @dataclass(frozen=True)
 class Trees:
-    """Boosted oblivious trees: the features they ask, by name; each level's feature and border, shape (trees, depth), a
-    depth of at most 8; and the leaves, (trees, 2^depth), in 1/4096 of log-odds."""
+    """Boosted oblivious trees: the features they ask, by name; each level's feature and border, shape (trees, depth);
+    and the leaves, (trees, 2^depth), in 1/4096 of log-odds. ValueError for trees deeper than MAX_DEPTH."""
 
     names: tuple[str, ...]
     features: NDArray[np.int32]
     borders: NDArray[np.int16]
     leaves: NDArray[np.int32]
+
+    def __post_init__(self) -> None:
+        if self.borders.shape[1] > MAX_DEPTH:
+            raise ValueError(f"trees of depth {self.borders.shape[1]}; at most {MAX_DEPTH} can be asked")
 
     def log_odds(self, asked: NDArray[np.int16]) -> NDArray[np.int32]:
         """Of a word of each block to be main text, in 1/64; shape (blocks,). `asked` has shape (features, blocks)."""

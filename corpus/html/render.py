@@ -30,10 +30,18 @@ def _cut_permalinks(text, outlined, blocks):  # type: ignore[no-untyped-def]
         begin, end = blocks[b, t.BEGIN], blocks[b, t.END]
         if outlined[b, HEADING] and end - begin > 2 and text[end - 2] == 0xC2 and text[end - 1] == 0xB6:  # UTF-8
             end -= 2
-            while end > begin and (text[end - 1] == SPACE or text[end - 1] == NEWLINE):
+            while end > begin and _is_left_over(text, begin, end - 1):
                 end -= 1
             if end > begin:
                 blocks[b, t.END] = end
+
+
+@njit(cache=True, nogil=True)
+def _is_left_over(text, begin, at):  # type: ignore[no-untyped-def]
+    """Whether the last byte of a text is a blank, or a mark that opens what did not come."""
+    if text[at] < TAB:
+        return at == begin or text[at - 1] <= SPACE
+    return text[at] == SPACE or text[at] == NEWLINE
 
 
 def plain(found: Blocks, outlined: NDArray[np.int32], taken: NDArray[np.bool_]) -> str:

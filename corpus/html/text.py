@@ -121,12 +121,15 @@ def _count(row, code, in_word):  # type: ignore[no-untyped-def]
 
 @njit(cache=True, nogil=True)
 def _block_end(text, n):  # type: ignore[no-untyped-def]
-    """Where a block ends without the blanks behind it; marks move before them."""
-    while _is_gap(text[n - 1]) or (text[n - 1] < TAB and _is_gap(text[n - 2])):
-        if text[n - 1] < TAB:
-            text[n - 2] = text[n - 1]
-        n -= 1
-    return n
+    """Where a block ends without the blanks behind its last character; marks there move before them."""
+    end = n
+    while text[end - 1] < TAB or _is_gap(text[end - 1]):
+        end -= 1
+    for k in range(end, n):
+        if text[k] < TAB:
+            text[end] = text[k]
+            end += 1
+    return end
 
 
 @njit(cache=True, nogil=True)
@@ -167,8 +170,12 @@ def _write(page, runs, elements, blocks, text, named, bare, code_points, windows
             if not is_pre:
                 if at == CODE_MARK and n > base and text[n - 1] == CODE_MARK:  # no code, or two pieces side by side
                     n -= 1
-                    if is_open and text[n - 1] == SPACE:
+                    if is_open and _is_gap(text[n - 1]):
                         n -= 1
+                        row[CHARS] -= 1
+                        if text[n] == NEWLINE and n_breaks == 0:
+                            n_breaks = 1
+                            row[BREAKS] -= 1
                         pending = True
                     continue
                 if pending and is_open:

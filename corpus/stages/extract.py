@@ -56,7 +56,7 @@ class Extract(Wanted):
     Drops `bad_charset` (no text that can be read: binary data, an unknown charset), `no_text` (a page with nothing
     to read) and `too_large` (more than `max_text_chars` came out). A text/plain payload is taken as it is.
 
-    Tiers (corpus.html.tiers): `fast`, the learned extractor; `best`, the same with trafilatura asked too;
+    Tiers (corpus.html.tiers): `fast`, the learned extractor; `best`, which asks trafilatura too where it is not sure;
     `resiliparse`, its main content, or all text of a page that has less than 250 characters of it; `text`, all text, as
     a WET file has it, from which C4 was made (Raffel et al. 2020, section 2.2). `Wanted` has the other fields.
     """

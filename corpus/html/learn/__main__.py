@@ -18,7 +18,7 @@ from corpus.html.learn.crossval import fold_odds, word_f1s
 from corpus.html.learn.examples import Example, examples
 from corpus.html.learn.fit import AGAIN, SETTINGS, SOURCE_WEIGHTS, model_of, rows_again, rows_of, trees_of
 from corpus.html.learn.gold import SETS, gold_pages
-from corpus.html.learn.silver import LICENCE, SILVER
+from corpus.html.learn.labels import LABELLED, LICENCE
 from corpus.html.learn.split import held_out_hosts, part
 
 VERSION = 2
@@ -36,7 +36,7 @@ def told(taught: list[Example], scores: dict[str, dict[str, float]]) -> dict[str
     sources = {
         name: {
             "from": SETS[name].origin,
-            "licence": LICENCE if name in SILVER else SETS[name].licence,
+            "licence": LICENCE if name in LABELLED else SETS[name].licence,
             "pages": sum(example.gold.source == name for example in taught),
             "weight": weight,
         }
@@ -61,10 +61,10 @@ def main() -> None:
     again = rows_again(taught, rows, odds)
     scores = {
         "fast": word_f1s(taught, odds),
-        "best": word_f1s(taught, fold_odds(taught, again, peer.NAMES, AGAIN)),
+        "second look": word_f1s(taught, fold_odds(taught, again, peer.NAMES, AGAIN)),
     }
     for name, fast in scores["fast"].items():
-        print(f"{name:32} word F1 {fast:.3f}, best {scores['best'][name]:.3f}", flush=True)
+        print(f"{name:32} word F1 {fast:.3f}, after a second look {scores['second look'][name]:.3f}", flush=True)
     trees = {"fast": trees_of(rows, NAMES), "best": trees_of(again, peer.NAMES, AGAIN)}
     content = model_of(taught, trees, told(taught, scores)).written()
     asked.out.write_bytes(content)

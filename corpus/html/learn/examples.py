@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from corpus.html import text as t
 from corpus.html.learn.align import matched
 from corpus.html.learn.gold import GoldPage
-from corpus.html.learn.silver import SILVER, silver_text
+from corpus.html.learn.labels import LABELLED, label_text
 from corpus.html.learn.split import fold
 from corpus.html.page import Page, scanned
 from corpus.text.charset import as_utf8
@@ -43,7 +43,7 @@ def examples(pages: Iterable[GoldPage]) -> Iterator[Example]:
         blocks = [_words(block) for block in block_texts(page)]
         if not blocks:
             continue
-        text = silver_text(decoded[0].decode()) if gold.source in SILVER else gold.text
+        text = label_text(decoded[0].decode()) if gold.source in LABELLED else gold.text
         shares = _by_text(blocks, text) if text else _by_segments(blocks, gold)
         if shares is not None and not np.isnan(shares).all():
             yield Example(gold, page, shares, fold(gold.host))

@@ -19,7 +19,7 @@ from corpus.html import text as t
 from corpus.html.features import features_of
 from corpus.html.learn.examples import Example
 from corpus.html.learn.kinds import kind_weights
-from corpus.html.learn.silver import SILVER
+from corpus.html.learn.labels import LABELLED
 from corpus.html.learn.split import FOLDS
 from corpus.html.learn.words import word_scores
 from corpus.html.model import LEAF_UNIT, LOG_ODDS, STEPS, Model, Trees
@@ -112,7 +112,7 @@ def rows_again(examples: Sequence[Example], rows: Rows, odds: Sequence[NDArray[n
         page = example.page
         probability = likely[of_page + LOG_ODDS * STEPS]
         made.append(second_look(page.layout, page.found, of_page, probability, peer_text(page)))
-        is_gold.append(np.full(len(of_page), example.gold.source not in SILVER))
+        is_gold.append(np.full(len(of_page), example.gold.source not in LABELLED))
     return replace(rows, features=np.concatenate(made, axis=1), weights=rows.weights * np.concatenate(is_gold))
 
 

@@ -286,3 +286,18 @@ def sample() -> list[tuple[str, bytes]]:
 def test_blanks_on_both_sides_of_a_mark_are_one() -> None:
     assert scanned(b"a <code> b").found.text_of(0) == f"a {chr(CODE_MARK)}b"
     assert scanned(b"a <code><br>b").found.text_of(0) == f"a\n{chr(CODE_MARK)}b"
+
+
+def test_a_line_break_before_code_that_is_empty_is_one() -> None:
+    assert text_of("a<br><code></code> b") == ["a\nb"]
+    assert text_of("a<br><code></code><br>b") == ["a", "b"]
+    assert scanned(b"a <code></code> b").found.blocks[0, t.CHARS] == 3
+
+
+def test_marks_at_the_end_keep_no_blank() -> None:
+    assert text_of("<p>a <math alttext=' '></math>") == [f"a{chr(FORMULA_MARK) * 2}"]
+
+
+def text_of(html: str) -> list[str]:
+    found = scanned(html.encode()).found
+    return [found.text_of(block) for block in range(len(found.blocks))]

@@ -50,7 +50,12 @@ def test_other_files_are_refused(tmp_path: Path, content: bytes) -> None:
         Model.read(path)
 
 
-@given(st.integers(1, 5), st.integers(1, 4), st.integers(1, 6))
+def test_trees_that_are_too_deep_are_refused() -> None:
+    with pytest.raises(ValueError, match="depth 9"):
+        some_trees(depth=9)
+
+
+@given(st.integers(1, 5), st.integers(1, 8), st.integers(1, 6))
 def test_a_tree_is_the_leaf_that_its_comparisons_name(n_trees: int, depth: int, n_blocks: int) -> None:
     trees = some_trees(n_trees, depth)
     asked = np.random.default_rng(n_blocks).integers(-8, 8, (4, n_blocks)).astype(np.int32)

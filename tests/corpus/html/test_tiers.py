@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from corpus.html import tiers, trafilatura_text
 from corpus.html.main_content import MANY_TAGS, main_text
 from corpus.html.page import Page
-from corpus.html.tiers import MAX_BLOCKS, TIERS
+from corpus.html.tiers import MAX_BLOCKS, TIERS, Tier
 from corpus.html.trafilatura_text import peer_text
 from corpus.html.wanted import Wanted
 from corpus.text.charset import decode
@@ -331,3 +331,13 @@ def test_gold_segments_of_real_pages(shared_data: Path) -> None:
 def test_headings_lose_the_sign_of_their_permalink() -> None:
     html = page("<h2>Use<a class=headerlink href=#use>¶</a></h2><p>As you like.</p><h2>¶</h2><p>Ends in a ¶</p>")
     assert all_text(html).split("\n")[-4:] == ["Use", "As you like.", "¶", "Ends in a ¶"]
+    coded = page("<h2>Use <code>it ¶</code> ¶</h2><p>x</p><h2><code>¶</h2><p>y</p>").encode()
+    assert TIERS["text"](coded, Wanted()).text.split("\n")[-4:] == ["Use it ¶", "x", "¶", "y"]
+    marked_up = TIERS["text"](coded, Wanted(output="markdown")).text
+    assert marked_up.split("\n\n")[-4:] == ["## Use `it ¶`", "x", "## ¶", "y"]
+
+
+@pytest.mark.parametrize("html", ["", "<p></p>", "<p>?</p>", "\ufffd", "<code>", "<svg>"])
+@pytest.mark.parametrize("tier", TIERS)
+def test_pages_with_hardly_anything(tier: Tier, html: str) -> None:
+    assert len(TIERS[tier](html.encode(), Wanted()).text) <= 1
