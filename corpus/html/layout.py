@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from corpus.html import tags
 from corpus.html.lookup import FNV_OFFSET, step
 from corpus.html.names import SEEDS, hides, words_of
-from corpus.html.tags import BLOCK, CLOSES_P, NUMBER, PROPERTIES, SCOPE, UNSEEN
+from corpus.html.tags import BLOCK, CLOSES_LIKE, CLOSES_P, NUMBER, PROPERTIES, SCOPE, UNSEEN
 from corpus.html.tokens import (
     BEGIN,
     CHARACTERS,
@@ -63,7 +63,6 @@ _A: Final = NUMBER["a"]
 _ANNOTATION: Final = NUMBER["annotation"]
 _BODY: Final = NUMBER["body"]
 _BR: Final = NUMBER["br"]
-_BUTTON: Final = NUMBER["button"]
 _CODE: Final = NUMBER["code"]
 _DD: Final = NUMBER["dd"]
 _DL: Final = NUMBER["dl"]
@@ -175,6 +174,18 @@ def _without_p(stack, n_open, elements, properties):  # type: ignore[no-untyped-
         if properties[above] & BLOCK:
             return n_open
         at -= 1
+    return n_open
+
+
+@njit(cache=True, nogil=True)
+def _left_open(stack, n_open, elements, tag, properties):  # type: ignore[no-untyped-def]
+    """How many elements stay open when a start tag of this name comes."""
+    if properties[tag] & CLOSES_P:
+        n_open = _without_p(stack, n_open, elements, properties)
+    if _is_heading(tag) and _is_heading(elements[stack[n_open - 1], ELEMENT]):
+        n_open -= 1
+    if properties[tag] & CLOSES_LIKE:
+        n_open = _without(stack, n_open, elements, tag, properties, True)
     return n_open
 
 
@@ -298,26 +309,7 @@ def _lay_out(page, tokens, attributes, properties, elements, words, runs):  # ty
                 at = looked_to
                 continue
         has_body = has_body or tag == _BODY
-        if properties[tag] & CLOSES_P:
-            n_open = _without_p(stack, n_open, elements, properties)
-        if _is_heading(tag) and _is_heading(elements[stack[n_open - 1], ELEMENT]):
-            n_open -= 1
-        if (
-            tag == _LI
-            or tag == _DD
-            or tag == _DT
-            or tag == _TD
-            or tag == _TH
-            or tag == _TR
-            or tag == _TBODY
-            or tag == _THEAD
-            or tag == _TFOOT
-            or tag == _OPTION
-            or tag == _OPTGROUP
-            or tag == _A
-            or tag == _BUTTON
-        ):
-            n_open = _without(stack, n_open, elements, tag, properties, True)
+        n_open = _left_open(stack, n_open, elements, tag, properties)
         if n_open == MAX_DEPTH or n_elements == elements.shape[0]:
             continue
         current = stack[n_open - 1]

@@ -13,9 +13,10 @@ from numpy.typing import NDArray
 
 from corpus.html import text as t
 from corpus.html.choose import chosen
-from corpus.html.features import NEVER, fitted
+from corpus.html.headings import NEVER
 from corpus.html.layout import BLOCK_OF, PARENT, SHAPE, Layout
 from corpus.html.lookup import FNV_OFFSET, step
+from corpus.html.shares import fitted
 from corpus.html.structure import LONG_BLOCK
 from corpus.html.text import Blocks
 

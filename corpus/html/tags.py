@@ -24,6 +24,8 @@ UNSEEN: Final = 32
 """Its content is not shown as text of the page, or is what a form is filled with."""
 BREAKS_OUT: Final = 64
 """Its start tag ends a drawing or formula that was left open (13.2.6.5)."""
+CLOSES_LIKE: Final = 128
+"""Its start tag ends an element of its kind that is open."""
 
 _BLOCK = (
     "address article aside blockquote body caption center dd details dialog dir div dl dt fieldset figcaption figure "
@@ -38,6 +40,7 @@ _CLOSES_P = (
 _VOID = "area base basefont bgsound br col embed frame hr img input keygen link meta param source track wbr"
 _RAW = "iframe noembed noframes noscript script style textarea title xmp"
 _SCOPE = "body button caption html marquee object table td template th"
+_CLOSES_LIKE = "a button dd dt li optgroup option tbody td tfoot th thead tr"
 _UNSEEN = (
     "audio canvas datalist iframe noembed noframes object optgroup option script select style svg template textarea "
     "title video"
@@ -71,6 +74,7 @@ def _properties() -> np.ndarray[tuple[int], np.dtype[np.uint8]]:
         (SCOPE, _SCOPE),
         (UNSEEN, _UNSEEN),
         (BREAKS_OUT, _BREAKS_OUT),
+        (CLOSES_LIKE, _CLOSES_LIKE),
     ):
         for name in names.split():
             found[NUMBER[name]] |= bit

@@ -8,9 +8,10 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 
 from corpus.html import text as t
-from corpus.html.features import NAMES, _share, features_of, fitted
+from corpus.html.features import NAMES, features_of
 from corpus.html.model import shipped
 from corpus.html.page import scanned
+from corpus.html.shares import fitted, share
 
 
 def asked(html: str) -> dict[str, list[int]]:
@@ -58,7 +59,7 @@ def test_kinds_of_ancestors_and_headings() -> None:
 @given(st.integers(0, 2**31 - 1), st.integers(0, 2**31 - 1))
 def test_shares_are_rounded_down(part: int, whole: int) -> None:
     part = min(part, whole)
-    assert _share(part, whole) == 1024 * part // (whole + 1)
+    assert share(part, whole) == 1024 * part // (whole + 1)
 
 
 def test_numbers_beyond_sixteen_bits_are_the_last_within() -> None:

@@ -23,5 +23,7 @@ def test_only_what_is_older_than_the_last_change_goes(tmp_path: Path) -> None:
 
 
 def test_nothing_kept_is_nothing_to_forget(tmp_path: Path) -> None:
-    (tmp_path / "layout.py").touch()
+    source = tmp_path / "layout.py"
+    source.touch()
     _forget_old_kernels(tmp_path)
+    assert list(tmp_path.iterdir()) == [source]
